@@ -1,0 +1,1 @@
+"""The front door: Twilio's signed webhooks in, events out."""

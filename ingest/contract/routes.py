@@ -1,0 +1,42 @@
+"""The front door's routes. Stages that make callback URLs for the provider make them from this table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+ACTION_PARAMETER = "action"
+"""Query parameter of a callback URL that carries the id of the action which made the resource.
+
+The signature covers the URL, so it cannot be changed on the way; it is an identifier, not a secret.
+"""
+
+OVERRIDES = "#rc=5&rp=all"
+"""Connection overrides: five retries, on any failure. https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides"""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    name: str
+    path: str
+    methods: frozenset[str]
+
+
+BOTH = frozenset({"GET", "POST"})
+POST = frozenset({"POST"})
+
+ROUTES: Mapping[str, Route] = {
+    route.name: route
+    for route in (
+        Route("message-inbound", "/webhooks/messages/inbound", BOTH),
+        Route("message-status", "/webhooks/messages/status", POST),
+        Route("call-status", "/webhooks/calls/status", BOTH),
+        Route("recording-status", "/webhooks/recordings/status", BOTH),
+        Route("conference-status", "/webhooks/conferences/status", BOTH),
+    )
+}
+
+
+def callback_url(public_base: str, route: str, action_id: str | None = None) -> str:
+    """The URL to give to the provider for one kind of callback, with retries on and the action's id if there is one."""
+    query = f"?{ACTION_PARAMETER}={quote(action_id, safe='')}" if action_id else ""
+    return f"{public_base.rstrip('/')}{ROUTES[route].path}{query}{OVERRIDES}"

@@ -1,0 +1,15 @@
+"""SIDs: the provider's identifiers, two letters and 32 hexadecimal digits.
+
+Source: pattern fields of the provider's OpenAPI file, https://github.com/twilio/twilio-oai.
+"""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+AccountSid = Annotated[str, StringConstraints(pattern=r"^AC[0-9a-fA-F]{32}$")]
+MessageSid = Annotated[str, StringConstraints(pattern=r"^(SM|MM)[0-9a-fA-F]{32}$")]
+CallSid = Annotated[str, StringConstraints(pattern=r"^CA[0-9a-fA-F]{32}$")]
+RecordingSid = Annotated[str, StringConstraints(pattern=r"^RE[0-9a-fA-F]{32}$")]
+ConferenceSid = Annotated[str, StringConstraints(pattern=r"^CF[0-9a-fA-F]{32}$")]
+MessagingServiceSid = Annotated[str, StringConstraints(pattern=r"^MG[0-9a-fA-F]{32}$")]

@@ -1,0 +1,31 @@
+"""The provider's clock formats. RFC 2822 in webhooks and in 2010-04-01 answers; RFC 3339 in our own JSON."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+
+def read_rfc2822(value: object) -> object:
+    """A time as the provider writes it, `Wed, 20 Apr 2022 23:45:25 +0000`; anything else is left to pydantic."""
+    if isinstance(value, str) and value[:3].isalpha():
+        return parsedate_to_datetime(value)
+    return value
+
+
+def to_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC)
+
+
+def rfc2822(value: datetime) -> str:
+    return format_datetime(value.astimezone(UTC))
+
+
+def rfc3339(value: datetime) -> str:
+    """One spelling for one instant: UTC, microseconds only where there are any, `Z`."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(read_rfc2822), AfterValidator(to_utc)]
+"""A point in time, always UTC. Reads RFC 2822 and RFC 3339; refuses times without a zone."""
