@@ -1,0 +1,1 @@
+"""The brain: events in; state, changes and actions out."""

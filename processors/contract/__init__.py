@@ -1,0 +1,1 @@
+"""What the brain promises downstream: changes, actions, state and their topics."""

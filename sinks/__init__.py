@@ -1,0 +1,1 @@
+"""The hands: actions and changes in, effects out."""

@@ -1,0 +1,1 @@
+"""What the hands promise downstream: results of actions."""

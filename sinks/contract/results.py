@@ -1,0 +1,32 @@
+"""Results: what came of an action. One record each time that becomes known; the last one of an id stands."""
+
+from enum import StrEnum
+
+from pydantic import PositiveInt
+
+from ingest.contract.events import Frozen
+from ingest.contract.sids import AccountSid
+from ingest.contract.times import Instant
+
+
+class Outcome(StrEnum):
+    """How an action can end. UNKNOWN is honest: the request left, the answer did not come."""
+
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Result(Frozen):
+    """`resource_sid` is what the action made or touched; `error_code` is the provider's, `reason` ours (`capped`)."""
+
+    action_id: str
+    action_type: str
+    account_sid: AccountSid
+    outcome: Outcome
+    attempts: PositiveInt | None = None
+    resource_sid: str | None = None
+    error_code: int | None = None
+    http_status: int | None = None
+    reason: str | None = None
+    at: Instant
