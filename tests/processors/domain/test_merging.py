@@ -24,7 +24,9 @@ CALL = "CA" + "3" * 32
 
 times = st.integers(0, 1000).map(lambda s: NOW + timedelta(seconds=s))
 seen = st.builds(Seen, times, st.none() | times)
-attributes = st.builds(Attribute, st.sampled_from(["", "a", "b"]) | st.integers(0, 9) | st.booleans(), st.integers(-1, 3))
+attributes = st.builds(
+    Attribute, st.sampled_from(["", "a", "b"]) | st.integers(0, 9) | st.booleans(), st.integers(-1, 3)
+)
 names = st.sampled_from(["status:sent", "status:queued", "error:30003", "a", "b"])
 facts = st.builds(Facts, st.dictionaries(names, seen, max_size=4), st.dictionaries(names, attributes, max_size=4))
 

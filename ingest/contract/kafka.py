@@ -1,0 +1,74 @@
+"""How every stage reaches the broker: one set of settings, `SWITCHHOOK_KAFKA_…`, turned into each client's arguments.
+
+Names follow https://kafka.apache.org/documentation/#configuration.
+"""
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, FilePath, SecretStr, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Servers = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]:-]+:\d{1,5}(,[A-Za-z0-9_.\[\]:-]+:\d{1,5})*$")]
+
+
+class Kafka(BaseSettings):
+    """Where the broker is and how to be let in. Passwords never show in a repr."""
+
+    model_config = SettingsConfigDict(env_prefix="SWITCHHOOK_KAFKA_", frozen=True)
+
+    bootstrap_servers: Servers = Field(default="127.0.0.1:9092", description="host:port, comma-separated")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: FilePath | None = None
+    topic_prefix: str = Field(default="comms", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    idempotence: bool = Field(default=True, description="off only for a broker that has no idempotent producer")
+    session_timeout: float = Field(default=10.0, gt=0, description="seconds until a silent worker is given up")
+    rebalance_timeout: float = Field(default=30.0, gt=0, description="seconds a worker has to join a rebalance")
+
+    @model_validator(mode="after")
+    def _sasl_is_whole(self) -> Self:
+        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
+            raise ValueError("SASL needs SWITCHHOOK_KAFKA_SASL_USERNAME and SWITCHHOOK_KAFKA_SASL_PASSWORD")
+        return self
+
+    def topic(self, name: str) -> str:
+        return f"{self.topic_prefix}.{name}"
+
+    def aiokafka_options(self) -> Mapping[str, Any]:
+        """Keyword arguments that every aiokafka client takes."""
+        return {
+            "bootstrap_servers": self.bootstrap_servers,
+            "security_protocol": self.security_protocol,
+            "ssl_context": self.ssl_context(),
+            **self._sasl(),
+        }
+
+    def admin_options(self) -> Mapping[str, Any]:
+        """Keyword arguments of kafka-python's admin client."""
+        cafile: Path | None = self.ssl_cafile
+        return {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+            "ssl_cafile": str(cafile) if cafile else None,
+            **self._sasl(),
+        }
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        if not self.security_protocol.endswith("SSL"):
+            return None
+        return ssl.create_default_context(cafile=str(self.ssl_cafile) if self.ssl_cafile else None)
+
+    def _sasl(self) -> Mapping[str, Any]:
+        if not self.security_protocol.startswith("SASL"):
+            return {}
+        assert self.sasl_password is not None
+        return {
+            "sasl_mechanism": self.sasl_mechanism,
+            "sasl_plain_username": self.sasl_username,
+            "sasl_plain_password": self.sasl_password.get_secret_value(),
+        }

@@ -1,0 +1,37 @@
+"""The brain's settings, from the environment; every problem is told at once, before anything is served."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from processors.domain.rules import InvalidRules, Rules, load_rules
+
+
+def _rules_in(value: object) -> object:
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        return load_rules(Path(value))
+    except InvalidRules as error:
+        raise ValueError("\n      ".join(error.problems)) from None
+
+
+class Settings(BaseSettings):
+    """`SWITCHHOOK_PROCESSORS_…`; how to reach Kafka is `SWITCHHOOK_KAFKA_…`, the same for every stage."""
+
+    model_config = SettingsConfigDict(env_prefix="SWITCHHOOK_PROCESSORS_", frozen=True)
+
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite+aiosqlite:///.run/state.sqlite"), description="where the rows live"
+    )
+    rules: Annotated[Rules, NoDecode, BeforeValidator(_rules_in)] = Field(
+        default=Rules(), validation_alias="SWITCHHOOK_PROCESSORS_RULES_FILE", description="path of the rules file"
+    )
+    hash_key: SecretStr = Field(
+        min_length=16, max_length=64, description="secret for the keyed hash of numbers in ordering keys"
+    )
+    host: str = Field(default="127.0.0.1", description="where health and metrics are served")
+    port: int = Field(default=8081, ge=0, le=65535)
+    batch_records: int = Field(default=1000, ge=1, le=10_000)
