@@ -1,0 +1,1 @@
+"""Everything needed to stand it up; imported by no stage."""

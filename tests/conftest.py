@@ -1,0 +1,89 @@
+"""The broker that the broker-facing tests run on: the embedded one, or Apache Kafka with `--broker=kafka`."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.broker import command as embedded
+from ingest.contract.kafka import Kafka
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--broker", choices=("embedded", "kafka"), default="embedded")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Broker:
+    kind: str
+    bootstrap: str
+
+    def kafka(self, prefix: str = "comms") -> Kafka:
+        """Settings for this broker with deadlines short enough for a test."""
+        return Kafka(
+            bootstrap_servers=self.bootstrap,
+            topic_prefix=prefix,
+            idempotence=self.kind == "kafka",
+            session_timeout=6.0,
+            rebalance_timeout=6.0,
+        )
+
+
+@pytest.fixture(scope="session")
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    kind, port = request.config.getoption("--broker"), free_port()
+    folder = tmp_path_factory.mktemp("broker")
+    if kind == "embedded":
+        command = embedded(port)
+    else:
+        command = [sys.executable, "-m", "deploy.kafka.run", "--port", str(port), "--dir", str(folder / "data")]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
+        try:
+            _wait_for_port(port, process, folder / "log")
+            yield Broker(kind, f"127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"t{uuid.uuid4().hex[:8]}"
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Polls until the condition holds; fails when it does not in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        held = condition()
+        if await held if isinstance(held, Awaitable) else held:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {condition}")
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)  # a process is waited for, not a result
+    raise RuntimeError(f"the broker did not start:\n{log.read_text(errors='replace')[-2000:]}")
