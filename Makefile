@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types lock broker-tests proof clean
+.PHONY: setup test lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -13,11 +13,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-demo: $(READY)
-	$(BIN)/python -m deploy.dev $(if $(STAY),--stay)
-
 test: $(READY)
-	$(BIN)/python -m pytest -m "not kafka and not chaos"
+	$(BIN)/python -m pytest
 
 lint: $(READY)
 	$(BIN)/ruff check .

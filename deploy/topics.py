@@ -5,7 +5,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
+from kafka.admin import (
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    NewTopic,  # type: ignore[attr-defined]  # exported by name only
+)
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from pydantic import ValidationError
 
@@ -41,8 +46,8 @@ def differences(topic: Topic, live: Live | None) -> Sequence[str]:
     found = []
     if live.partitions != topic.partitions:
         found.append(
-            f"has {live.partitions} partitions, declared are {topic.partitions}: this cannot be changed in place, since "
-            "keys would move to other partitions and changes would part from their events; make a new topic"
+            f"has {live.partitions} partitions, declared are {topic.partitions}: this cannot be changed in place, "
+            "since keys would move to other partitions and changes would part from their events; make a new topic"
         )
     if live.replication != topic.replication:
         found.append(f"has {live.replication} replicas, declared are {topic.replication}: reassign its partitions")

@@ -1,9 +1,8 @@
-"""The broker that the broker-facing tests run on: the embedded one, or Apache Kafka with `--broker=kafka`."""
+"""The broker that the broker-facing tests run on."""
 
 import asyncio
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,10 +15,6 @@ from deploy.broker import command as embedded
 from ingest.contract.kafka import Kafka
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--broker", choices=("embedded", "kafka"), default="embedded")
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -28,7 +23,6 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Broker:
-    kind: str
     bootstrap: str
 
     def kafka(self, prefix: str = "comms") -> Kafka:
@@ -36,25 +30,22 @@ class Broker:
         return Kafka(
             bootstrap_servers=self.bootstrap,
             topic_prefix=prefix,
-            idempotence=self.kind == "kafka",
+            idempotence=False,  # the embedded broker has no idempotent producer
             session_timeout=6.0,
             rebalance_timeout=6.0,
         )
 
 
 @pytest.fixture(scope="session")
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    kind, port = request.config.getoption("--broker"), free_port()
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    port = free_port()
     folder = tmp_path_factory.mktemp("broker")
-    if kind == "embedded":
-        command = embedded(port)
-    else:
-        command = [sys.executable, "-m", "deploy.kafka.run", "--port", str(port), "--dir", str(folder / "data")]
+    command = embedded(port)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
         try:
             _wait_for_port(port, process, folder / "log")
-            yield Broker(kind, f"127.0.0.1:{port}")
+            yield Broker(f"127.0.0.1:{port}")
         finally:
             process.terminate()
             process.wait(20)

@@ -86,6 +86,8 @@ def create_app(
         broker_max_poll_records=settings.batch_records,
         broker_commit_interval=settings.commit_interval,
         stream_buffer_maxsize=4,
+        # Upstream waits until every message is acknowledged, which here none ever is.
+        stream_wait_empty=False,
         # Faust's own producer is unused: what must not be lost is awaited by the handler.
         producer_acks=-1,
     )

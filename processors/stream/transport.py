@@ -6,11 +6,12 @@ an offset.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faust.topics import Topic
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP, ConsumerMessage
@@ -66,7 +67,9 @@ class BatchConsumer(Consumer):
             return
         if not self.flow_active:
             # Fetched while a rebalance began: put back, or these records would be skipped.
-            await self.perform_seek()
+            # Revoked by now? Then whoever has the partitions next starts at the committed offsets anyway.
+            with suppress(IllegalStateError):
+                await self.perform_seek()
             return
         for tp, fetched in records.items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
@@ -81,8 +84,9 @@ class BatchConsumer(Consumer):
         last = fetched[-1]
         delivery = Delivery(Batch(tp.topic, tp.partition, records), generation)
         stamp = (last.timestamp or 0) / 1000
+        value: Any = delivery  # BatchTopic hands it on as it is
         return ConsumerMessage(
-            tp.topic, tp.partition, last.offset, stamp, last.timestamp_type, (), None, delivery, None, 0, 0, tp,
+            tp.topic, tp.partition, last.offset, stamp, last.timestamp_type, [], None, value, None, 0, 0, tp,
             generation_id=generation,
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from ingest.contract import events as e
 from ingest.contract.codec import Envelope
 from processors.contract.actions import ActionBase, CreateMessage, FetchRecording, depth
 from processors.domain.deciding import Unmade
+from processors.domain.facts import Resource
 from processors.domain.fold import fold
 from processors.domain.reading import read
 from processors.domain.rules import InvalidRules, Rules, load_rules, parse_rules
@@ -55,7 +56,8 @@ def inbound(number: int, body: str, opt_out: str | None = None, sender: str = "+
 
 
 def actions(history: list[Envelope], rules: Rules = EXAMPLES) -> list[ActionBase | Unmade]:
-    rows, asked = {}, []
+    rows: dict[str, Resource] = {}
+    asked: list[ActionBase | Unmade] = []
     for envelope in history:
         statement = read(envelope)
         step = fold(rows.get(statement.key), statement, envelope, rules, HASH_KEY)

@@ -64,6 +64,6 @@ async def test_a_new_row_that_exists_by_now_is_refused(store: Store) -> None:
 
 def test_equal_facts_are_equal_bytes_and_survive_the_round_trip() -> None:
     facts = message(1).facts
-    turned = Facts(dict(reversed(facts.seen.items())), dict(reversed(facts.attributes.items())))
+    turned = Facts(dict(reversed(list(facts.seen.items()))), dict(reversed(list(facts.attributes.items()))))
     assert dump(facts) == dump(turned)
     assert load(dump(facts)) == facts

@@ -1,0 +1,66 @@
+"""Metrics of the front door: declared once, on a registry that is passed in. Labels are closed or configured."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ingest.contract.routes import ROUTES
+from ingest.rejection import Rejection
+
+ACCEPTED = "accepted"
+DEAD_LETTERED = "dead_lettered"
+FAULT = "fault"
+VERDICTS: Sequence[str] = (ACCEPTED, DEAD_LETTERED, FAULT, *Rejection)
+KINDS: Sequence[str] = (*ROUTES, "unknown")
+
+
+class Declared(NamedTuple):
+    name: str
+    type: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    meaning: str
+
+
+CATALOGUE: tuple[Declared, ...] = (
+    Declared("switchhook_ingest_webhooks_total", "counter", ("kind", "verdict"), "Webhooks by what came of them"),
+    Declared("switchhook_ingest_account_webhooks_total", "counter", ("account",), "Webhooks held, by account alias"),
+    Declared("switchhook_ingest_unverified_total", "counter", ("kind", "verdict"), "Let in by report-only mode"),
+    Declared("switchhook_ingest_dead_letters_total", "counter", ("kind", "reason"), "Dead letters by reason"),
+    Declared("switchhook_ingest_ignored_correlations_total", "counter", ("kind",), "Action ids that are none"),
+    Declared("switchhook_ingest_request_seconds", "histogram", ("kind",), "From request to answer"),
+    Declared("switchhook_ingest_publish_seconds", "histogram", (), "From send to acknowledgement"),
+    Declared("switchhook_ingest_publish_failures_total", "counter", (), "Records that the broker did not take in time"),
+    Declared("switchhook_ingest_broker_up", "gauge", (), "1 while the broker answers"),
+)
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The catalogue, made. A name that is not declared is a KeyError at start."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        declared = {d.name: d for d in CATALOGUE}
+
+        def counter(name: str) -> Counter:
+            return Counter(name, declared[name].meaning, declared[name].labels, registry=registry)
+
+        def histogram(name: str) -> Histogram:
+            d = declared[name]
+            return Histogram(name, d.meaning, d.labels, registry=registry, buckets=_BUCKETS)
+
+        self.webhooks = counter("switchhook_ingest_webhooks_total")
+        self.account_webhooks = counter("switchhook_ingest_account_webhooks_total")
+        self.unverified = counter("switchhook_ingest_unverified_total")
+        self.dead_letters = counter("switchhook_ingest_dead_letters_total")
+        self.ignored_correlations = counter("switchhook_ingest_ignored_correlations_total")
+        self.publish_failures = counter("switchhook_ingest_publish_failures_total")
+        self.request_seconds = histogram("switchhook_ingest_request_seconds")
+        self.publish_seconds = histogram("switchhook_ingest_publish_seconds")
+        up = declared["switchhook_ingest_broker_up"]
+        self.broker_up = Gauge(up.name, up.meaning, registry=registry)
+        for kind in KINDS:  # a rate over a series that does not exist yet misses its first event
+            for verdict in VERDICTS:
+                self.webhooks.labels(kind, verdict)

@@ -1,0 +1,30 @@
+"""Conferences and their participants. Video rooms send the same names with other SIDs, which the model refuses.
+
+https://www.twilio.com/docs/voice/twiml/conference#attributes-statusCallback
+"""
+
+from ingest.contract.events import ConferenceUpdated
+from ingest.webhooks.table import Table
+
+STATUS = Table(
+    ConferenceUpdated,
+    {
+        "AccountSid": "account_sid",
+        "ConferenceSid": "conference_sid",
+        "StatusCallbackEvent": "event",
+        "SequenceNumber": "sequence_number",
+        "Timestamp": "timestamp",
+        "FriendlyName": "friendly_name",
+        "CallSid": "call_sid",
+        "ParticipantLabel": "participant_label",
+        "ParticipantCallStatus": "participant_call_status",
+        "ReasonParticipantLeft": "reason_participant_left",
+        "Muted": "muted",
+        "Hold": "hold",
+        "Coaching": "coaching",
+        "EndConferenceOnExit": "end_conference_on_exit",
+        "StartConferenceOnEnter": "start_conference_on_enter",
+        "ReasonConferenceEnded": "reason_conference_ended",
+        "CallSidEndingConference": "call_sid_ending_conference",
+    },
+)

@@ -1,0 +1,76 @@
+"""The shape of a webhook family: a table of the provider's parameters, and the reading of a request by it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import ValidationError
+
+from ingest.contract.events import Event
+from ingest.contract.identity import event_id
+
+_SID_FIELDS = frozenset({"account_sid", "message_sid", "call_sid", "recording_sid", "conference_sid"})
+
+
+class Reason(StrEnum):
+    """Why a verified request is no event of ours; a metric label and the reason in a dead letter."""
+
+    WRONG_SID = "wrong_sid"
+    MISSING_PARAMETER = "missing_parameter"
+    REPEATED_PARAMETER = "repeated_parameter"
+    INVALID_VALUE = "invalid_value"
+
+
+@dataclass(frozen=True, slots=True)
+class Unparseable:
+    """`detail` names fields and what is wrong with them, never a value."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One kind: its model, and which parameter becomes which field. The rest goes to `extra` as received."""
+
+    model: type[Event]
+    fields: Mapping[str, str]
+    keep_empty: frozenset[str] = frozenset()
+    constants: Mapping[str, str] = field(default_factory=dict)
+
+
+def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, token: str) -> Event | Unparseable:
+    """The event of a request's parameters. `account_sid` is used where the request itself names no account."""
+    grouped: dict[str, list[str]] = {}
+    for name, value in parameters:
+        # The provider sends an empty value for what it does not know; for a body, empty is what was written.
+        if value or name in table.keep_empty:
+            grouped.setdefault(name, []).append(value)
+    values: dict[str, object] = {"account_sid": account_sid, **table.constants}
+    extra: dict[str, str] = {}
+    for name, several in grouped.items():
+        one = several[0] if len(set(several)) == 1 else None
+        known = table.fields.get(name)
+        if known is None:
+            extra[name] = one if one is not None else json.dumps(several, ensure_ascii=False)
+        elif one is None:
+            return Unparseable(Reason.REPEATED_PARAMETER, known)
+        else:
+            values[known] = one
+    try:
+        event: Event = table.model.model_validate({**values, "extra": extra})
+    except ValidationError as error:
+        return _unparseable(error)
+    except OverflowError:
+        return Unparseable(Reason.INVALID_VALUE, "a time is out of range")
+    return event.model_copy(update={"id": event_id(event, token)})
+
+
+def _unparseable(error: ValidationError) -> Unparseable:
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    names = {str(e["loc"][0]) for e in errors if e["loc"]}
+    detail = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['type']}" for e in errors)
+    if any(e["type"] == "missing" for e in errors):
+        return Unparseable(Reason.MISSING_PARAMETER, detail)
+    return Unparseable(Reason.WRONG_SID if names & _SID_FIELDS else Reason.INVALID_VALUE, detail)

@@ -1,0 +1,197 @@
+"""The engine on a real broker: nothing is committed that was not handled, and everything is handled."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic  # type: ignore[attr-defined]  # exported by name only
+from prometheus_client import CollectorRegistry
+
+from ingest.contract.kafka import Kafka
+from processors.stream.app import BatchApp, create_app
+from processors.stream.batch import Batch, Handler
+from processors.stream.metrics import StreamMetrics
+from processors.stream.producer import BrokerUnavailable, KafkaProducer, MemoryProducer, Outgoing, Producer
+from processors.stream.settings import StreamSettings
+from tests.conftest import Broker, until
+
+pytestmark = pytest.mark.broker
+
+SETTINGS = StreamSettings(batch_records=50, commit_interval=0.1, retry_first=0.05, retry_most=0.2)
+PARTITIONS = 2
+
+
+@pytest.fixture
+def topic(broker: Broker, prefix: str) -> str:
+    name = f"{prefix}.work"
+    admin = KafkaAdminClient(**broker.kafka().admin_options())
+    admin.create_topics([NewTopic(name, PARTITIONS, 1)])
+    admin.close()
+    return name
+
+
+@pytest.fixture
+async def producer(broker: Broker) -> AsyncIterator[KafkaProducer]:
+    made = KafkaProducer(broker.kafka())
+    yield made
+    await made.stop()
+
+
+def numbered(topic: str, count: int, start: int = 0) -> list[Outgoing]:
+    return [
+        Outgoing(topic, str(n).encode(), str(n).encode(), (("n", b"1"),), n % PARTITIONS)
+        for n in range(start, start + count)
+    ]
+
+
+@asynccontextmanager
+async def worker(kafka: Kafka, topic: str, handler: Handler) -> AsyncIterator[BatchApp]:
+    app = create_app(
+        group=f"{topic}-group",
+        kafka=kafka,
+        handlers={topic: handler},
+        settings=SETTINGS,
+        metrics=StreamMetrics(CollectorRegistry()),
+        retryable=(ConnectionError,),
+    )
+    await app.start()
+    try:
+        yield app
+    finally:
+        await app.stop()
+
+
+async def committed(kafka: Kafka, topic: str) -> list[int]:
+    consumer = AIOKafkaConsumer(group_id=f"{topic}-group", enable_auto_commit=False, **kafka.aiokafka_options())
+    await consumer.start()
+    try:
+        return [await consumer.committed(TopicPartition(topic, p)) or 0 for p in range(PARTITIONS)]
+    finally:
+        await consumer.stop()
+
+
+def collecting(seen: list[int]) -> Handler:
+    async def handle(batch: Batch) -> None:
+        seen.extend(int(r.value or b"") for r in batch.records)
+
+    return handle
+
+
+async def test_every_record_is_handled_in_order_and_committed(
+    broker: Broker, topic: str, producer: KafkaProducer
+) -> None:
+    seen: list[int] = []
+    await producer.publish(numbered(topic, 1000))
+    async with worker(broker.kafka(), topic, collecting(seen)):
+        await until(lambda: len(seen) == 1000)
+    for partition in range(PARTITIONS):
+        own = [n for n in seen if n % PARTITIONS == partition]
+        assert own == sorted(own)
+    assert await committed(broker.kafka(), topic) == [500, 500]
+
+
+async def test_a_worker_stopped_inside_a_batch_commits_nothing_of_it(
+    broker: Broker, topic: str, producer: KafkaProducer
+) -> None:
+    begun = asyncio.Event()
+
+    async def stuck(batch: Batch) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await producer.publish(numbered(topic, 10))
+    async with worker(broker.kafka(), topic, stuck):
+        await asyncio.wait_for(begun.wait(), 20)
+    assert await committed(broker.kafka(), topic) == [0, 0]
+    seen: list[int] = []
+    async with worker(broker.kafka(), topic, collecting(seen)):
+        await until(lambda: sorted(seen) == list(range(10)))
+
+
+async def test_a_store_failure_is_tried_again_in_place(broker: Broker, topic: str, producer: KafkaProducer) -> None:
+    seen: list[int] = []
+    failures = 3
+
+    async def flaky(batch: Batch) -> None:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            raise ConnectionError("the store is away")
+        await collecting(seen)(batch)
+
+    await producer.publish(numbered(topic, 20))
+    async with worker(broker.kafka(), topic, flaky):
+        await until(lambda: len(seen) == 20)
+    assert sorted(seen) == list(range(20))
+
+
+async def test_an_unknown_fault_stops_the_worker_and_acknowledges_nothing(
+    broker: Broker, topic: str, producer: KafkaProducer
+) -> None:
+    async def broken(batch: Batch) -> None:
+        raise ZeroDivisionError
+
+    await producer.publish(numbered(topic, 10))
+    async with worker(broker.kafka(), topic, broken) as app:
+        await asyncio.wait_for(app.failed.wait(), 20)
+        assert isinstance(app.fault, ZeroDivisionError)
+        await producer.publish(numbered(topic, 10, start=10))
+    assert await committed(broker.kafka(), topic) == [0, 0]
+
+
+async def test_a_second_worker_takes_over_and_nothing_is_lost(
+    broker: Broker, topic: str, producer: KafkaProducer
+) -> None:
+    first: list[int] = []
+    second: list[int] = []
+    async with worker(broker.kafka(), topic, collecting(first)):
+        await producer.publish(numbered(topic, 200))
+        await until(lambda: len(first) == 200)
+        async with worker(broker.kafka(), topic, collecting(second)) as other:
+            await until(lambda: other.assigned, 40)
+            await producer.publish(numbered(topic, 200, start=200))
+            await until(lambda: set(first) | set(second) == set(range(400)), 40)
+        await producer.publish(numbered(topic, 200, start=400))
+        await until(lambda: set(first) | set(second) == set(range(600)), 40)
+
+
+async def test_a_failed_commit_is_repeated(
+    broker: Broker, topic: str, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    failures = 2
+    async with worker(broker.kafka(), topic, collecting(seen)) as app:
+        consumer = app.consumer
+        real: Callable[..., object] = consumer._commit  # type: ignore[attr-defined]  # a BatchConsumer
+
+        async def failing(offsets: object) -> object:
+            nonlocal failures
+            if failures:
+                failures -= 1
+                return False
+            return await real(offsets)  # type: ignore[misc]
+
+        monkeypatch.setattr(consumer, "_commit", failing)
+        await producer.publish(numbered(topic, 40))
+        await until(lambda: len(seen) == 40 and failures == 0)
+    assert await committed(broker.kafka(), topic) == [20, 20]
+
+
+@pytest.mark.parametrize("kind", ["memory", "kafka"])
+async def test_the_producer_and_its_twin_keep_the_same_promises(
+    broker: Broker, topic: str, producer: KafkaProducer, kind: str
+) -> None:
+    port: Producer = producer if kind == "kafka" else MemoryProducer()
+    await port.publish([])
+    await port.publish(numbered(topic, 500))
+    await port.publish([Outgoing(topic, b"k", b"x" * 200_000, ()) for _ in range(10)])  # more than one batch holds
+
+
+async def test_a_broker_that_is_away_is_an_error_that_says_so(broker: Broker, topic: str) -> None:
+    away = KafkaProducer(Kafka(bootstrap_servers="127.0.0.1:1"), deadline=1.0)
+    with pytest.raises(BrokerUnavailable):
+        await away.publish(numbered(topic, 1))
+    with pytest.raises(BrokerUnavailable):
+        await MemoryProducer(failures=1).publish(numbered(topic, 1))
