@@ -9,7 +9,7 @@ from kafka.admin import (
     ConfigResource,
     ConfigResourceType,
     KafkaAdminClient,
-    NewTopic,  # type: ignore[attr-defined]  # exported by name only
+    NewTopic,
 )
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from pydantic import ValidationError
