@@ -1,0 +1,186 @@
+"""Conferences: begun by their first participant, whose callback URL and events serve all; ended, or left.
+
+A conference starts with two participants of whom one may start it, and ends when the last has left, when one
+with `EndConferenceOnExit` leaves, or through the API (https://www.twilio.com/docs/voice/twiml/conference).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from deploy.emulator import calls, parameters, recordings, representations
+from deploy.emulator.account import Account, Call, Conference, Params, Participant
+from deploy.emulator.errors import Reply, is_url, refusal
+from deploy.emulator.forms import Form, Request, within
+from deploy.emulator.lifecycles import CALL_FINAL
+from deploy.emulator.pages import equal, page
+
+# Event → the subscription it belongs to.
+SUBSCRIPTIONS: Mapping[str, str] = {
+    "conference-start": "start",
+    "conference-end": "end",
+    "participant-join": "join",
+    "participant-leave": "leave",
+    "participant-mute": "mute",
+    "participant-unmute": "mute",
+    "participant-hold": "hold",
+    "participant-unhold": "hold",
+    "participant-modify": "modify",
+    "announcement-end": "announcement",
+}
+# Call status → participant status as REST shows it.
+PARTICIPANT_STATUS: Mapping[str, str] = {
+    "queued": "queued",
+    "initiated": "connecting",
+    "ringing": "ringing",
+    "in-progress": "connected",
+    "completed": "complete",
+    **dict.fromkeys(CALL_FINAL - {"completed"}, "failed"),
+}
+HUNG_UP, KICKED, NEVER_CAME = "participant_hung_up", "participant_updated_via_api", "participant_add_failed"
+# Why one leaves → how a conference that ends by it says so: with EndConferenceOnExit, and as the last.
+ENDINGS: Mapping[str, tuple[str, str]] = {
+    HUNG_UP: ("participant-with-end-conference-on-exit-left", "last-participant-left"),
+    NEVER_CAME: ("participant-with-end-conference-on-exit-left", "last-participant-left"),
+    KICKED: ("participant-with-end-conference-on-exit-kicked", "last-participant-kicked"),
+}
+
+
+def named(account: Account, name: str, form: Form, now: datetime) -> Conference | None:
+    """The live conference of this SID or name; a new one for a new name; None for a SID that is not live."""
+    for conference in account.conferences.values():
+        if name in (conference.sid, conference.name) and conference.status != "completed":
+            return conference
+    if name in account.conferences:
+        return None
+    sid, index = account.mint("CF")
+    conference = Conference(sid, index, name, now, now)
+    conference.target = form.target("ConferenceStatusCallback", "start end")
+    if form.get("ConferenceRecord") in ("true", "record-from-start"):
+        conference.record = recordings.order(form, "ConferenceRecordingStatusCallback", "Conference")
+    account.conferences[sid] = conference
+    return conference
+
+
+def present(account: Account, conference: Conference) -> list[Participant]:
+    """Who has not left: also those whose phone still rings."""
+    return [each for each in account.participants.values() if each.conference_sid == conference.sid and not each.left]
+
+
+def follow(account: Account, call: Call, now: datetime) -> None:
+    """A participant's call has moved on: it joins when answered and leaves when over."""
+    participant = account.participants[call.sid]
+    participant.status, participant.date_updated = PARTICIPANT_STATUS[call.status], now
+    if call.status == "in-progress":
+        _join(account, participant, now)
+    elif call.status in CALL_FINAL:
+        _leave(account, participant, call, now)
+
+
+def _join(account: Account, participant: Participant, now: datetime) -> None:
+    conference = account.conferences[participant.conference_sid]
+    participant.joined = conference.had_somebody = True
+    say(account, conference, "participant-join", now, participant)
+    inside = [each for each in present(account, conference) if each.joined]
+    if conference.status == "init" and len(inside) > 1 and any(each.start_on_enter for each in inside):
+        conference.status, conference.started_at, conference.date_updated = "in-progress", now, now
+        say(account, conference, "conference-start", now)
+        if conference.record:
+            begun = recordings.begin(account, conference.record, now, conference_sid=conference.sid)
+            conference.recording = begun.sid
+
+
+def _leave(account: Account, participant: Participant, call: Call, now: datetime) -> None:
+    conference = account.conferences[participant.conference_sid]
+    participant.left = True
+    reason = participant.leaving or (HUNG_UP if participant.joined else NEVER_CAME)
+    leaving = parameters.leaving_part(participant, call, reason)
+    say(account, conference, "participant-leave", now, participant, leaving)
+    by_exit, as_last = ENDINGS.get(reason, ENDINGS[HUNG_UP])
+    if participant.end_on_exit and participant.joined:
+        end(account, conference, by_exit, "moderator_ended_conference", now, participant)
+    elif not present(account, conference):
+        end(account, conference, as_last, "moderator_ended_conference", now, participant)
+
+
+def end(
+    account: Account,
+    conference: Conference,
+    reason: str,
+    leaving: str,
+    now: datetime,
+    last: Participant | None = None,
+) -> None:
+    """Everybody still there is hung up on (`leaving` is what their leave says), then it has ended."""
+    if conference.status == "completed":
+        return
+    conference.status, conference.reason, conference.date_updated = "completed", reason, now
+    conference.ended_by = last.sid if last else None
+    for participant in present(account, conference):
+        participant.leaving = leaving
+        calls.hang_up(account, account.calls[participant.sid], now)
+    if conference.recording and conference.started_at:
+        seconds = max(1, round((now - conference.started_at).total_seconds()))
+        recordings.finish(account, account.recordings[conference.recording], seconds, now)
+    if conference.had_somebody:  # where nobody ever came there was nothing to end [inferred]
+        say(account, conference, "conference-end", now, extra=parameters.ending_part(conference, last))
+
+
+def say(
+    account: Account,
+    conference: Conference,
+    event: str,
+    now: datetime,
+    participant: Participant | None = None,
+    extra: Params | None = None,
+) -> None:
+    """Something happened: counted, and called back where the first participant subscribed to it."""
+    conference.events[event] += 1
+    target = conference.target
+    if target is None or SUBSCRIPTIONS[event] not in target.events:
+        return
+    conference.sequence += 1
+    params = parameters.conference_status(account, conference, event, now)
+    whose = parameters.participant_part(participant) if participant else {}
+    account.say("conference-status", conference.sid, event, target, {**params, **whose, **(extra or {})})
+
+
+def announce(account: Account, conference: Conference, form: Form, participant: Participant | None = None) -> None:
+    """An announcement plays for two seconds; its end is called back."""
+    extra = {"AnnounceUrl": form.get("AnnounceUrl")}
+    account.later(2, lambda account, now: say(account, conference, "announcement-end", now, participant, extra))
+
+
+def list_all(account: Account, request: Request, now: datetime) -> Reply:
+    query = request.query
+
+    def keep(conference: Conference) -> bool:
+        return (
+            equal(query, "FriendlyName", conference.name)
+            and equal(query, "Status", conference.status)
+            and within(query, "DateCreated", conference.date_created)
+            and within(query, "DateUpdated", conference.date_updated)
+        )
+
+    return page(account, request, "conferences", account.conferences.values(), keep, representations.conference)
+
+
+def fetch(account: Account, request: Request, now: datetime) -> Reply:
+    conference = account.conferences.get(request.ids[0])
+    if conference is None:
+        return refusal(20404, request.path)
+    return Reply(200, representations.conference(account, conference))
+
+
+def update(account: Account, request: Request, now: datetime) -> Reply:
+    conference, form = account.conferences.get(request.ids[0]), request.form
+    if conference is None:
+        return refusal(20404, request.path)
+    if form.get("Status") not in ("", "completed"):
+        return refusal(20001, "Status")
+    if form.get("AnnounceUrl"):
+        if not is_url(form.get("AnnounceUrl")):
+            return refusal(21205, form.get("AnnounceUrl"))
+        announce(account, conference, form)
+    if form.get("Status"):
+        end(account, conference, "conference-ended-via-api", "conference_ended_via_api", now)
+    return Reply(200, representations.conference(account, conference))

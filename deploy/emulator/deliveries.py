@@ -1,0 +1,98 @@
+"""What became of each callback: how often it was tried, what was answered, and which were lost.
+
+A callback is lost when nothing of it is outstanding and no true delivery of it was ever answered 2xx.
+Forged requests are counted apart: a 2xx to one of those is the receiver's defect.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from deploy.emulator.account import Callback
+from deploy.emulator.errors import Json
+from deploy.emulator.faults import CallbackVerdict, Forgery
+
+Name = tuple[str, str, int]
+ANSWERS = ("attempted", "answered", "2xx", "403", "other", "no_answer")
+COLUMNS = ("made", *ANSWERS, "dropped", "delayed", "reordered", "duplicated")
+
+
+@dataclass
+class Fate:
+    what: str
+    outstanding: int = 0
+    accepted: bool = False
+
+
+@dataclass
+class Deliveries:
+    fates: dict[Name, Fate] = field(default_factory=dict)
+    outstanding: int = 0
+    by_kind: dict[str, Counter[str]] = field(default_factory=dict)
+    forged: Counter[str] = field(default_factory=Counter)
+    forged_outcomes: Counter[str] = field(default_factory=Counter)
+
+    def planned(self, callback: Callback, verdict: CallbackVerdict) -> None:
+        """A callback is made; this is what is in store for it."""
+        self.fates[_name(callback)] = Fate(callback.what)
+        counts = self.by_kind.setdefault(callback.kind, Counter())
+        counts["made"] += 1
+        counts["dropped"] += verdict.drop
+        counts["delayed"] += verdict.delay_by > 0
+        counts["reordered"] += verdict.reorder_by > 0
+        counts["duplicated"] += verdict.duplicate_after is not None and not verdict.drop
+
+    def begun(self, callback: Callback) -> None:
+        """A delivery is on its way, or will be."""
+        self.fates[_name(callback)].outstanding += 1
+        self.outstanding += 1
+
+    def tried(self, callback: Callback, forgery: Forgery | None, outcome: int | str) -> None:
+        """One attempt has ended with an HTTP status, or without one."""
+        word = outcome_word(outcome)
+        if forgery:
+            self.forged[forgery.value] += 1
+            self.forged_outcomes[word] += 1
+            return
+        counts = self.by_kind[callback.kind]
+        counts["attempted"] += 1
+        counts["answered"] += isinstance(outcome, int)
+        counts[word] += 1
+
+    def ended(self, callback: Callback, forgery: Forgery | None, outcome: int | str) -> bool:
+        """A delivery is over. Whether it was the first true one to be accepted."""
+        fate = self.fates[_name(callback)]
+        fate.outstanding -= 1
+        self.outstanding -= 1
+        first = not forgery and not fate.accepted and outcome_word(outcome) == "2xx"
+        fate.accepted = fate.accepted or first
+        return first
+
+    def truth(self) -> Json:
+        total: Counter[str] = Counter()
+        for counts in self.by_kind.values():
+            total.update(counts)
+        return {
+            "by_kind": {
+                kind: {column: counts[column] for column in COLUMNS} for kind, counts in sorted(self.by_kind.items())
+            },
+            "total": {column: total[column] for column in COLUMNS},
+            "forged": {"total": self.forged.total(), "by_way": dict(sorted(self.forged.items()))},
+            "forged_outcomes": dict(sorted(self.forged_outcomes.items())),
+        }
+
+    def lost(self) -> list[Json]:
+        return [
+            {"kind": kind, "sid": sid, "what": fate.what}
+            for (kind, sid, _), fate in self.fates.items()
+            if not fate.outstanding and not fate.accepted
+        ]
+
+
+def outcome_word(outcome: int | str) -> str:
+    if not isinstance(outcome, int):
+        return "no_answer"
+    return "2xx" if 200 <= outcome < 300 else "403" if outcome == 403 else "other"
+
+
+def _name(callback: Callback) -> Name:
+    return callback.kind, callback.sid, callback.ordinal

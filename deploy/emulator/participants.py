@@ -1,0 +1,131 @@
+"""Participants: added to a conference by calling them, muted, held, coached, removed.
+
+They answer to their CallSid and to their label, and only while they have not left
+(https://www.twilio.com/docs/voice/api/conference-participant-resource).
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from deploy.emulator import calls, conferences, recordings, representations
+from deploy.emulator.account import Account, Participant
+from deploy.emulator.errors import Reply, is_url, refusal
+from deploy.emulator.forms import Form, Request
+from deploy.emulator.pages import page
+
+CALL_SID = re.compile(r"CA[0-9a-f]{32}\Z")
+URLS = ("ConferenceStatusCallback", "ConferenceRecordingStatusCallback", "AmdStatusCallback", "WaitUrl")
+# A flag → its attribute, and the events of turning it on and off.
+SWITCHES: Mapping[str, tuple[str, str, str]] = {
+    "Muted": ("muted", "participant-mute", "participant-unmute"),
+    "Hold": ("hold", "participant-hold", "participant-unhold"),
+    "Coaching": ("coaching", "participant-modify", "participant-modify"),
+    "EndConferenceOnExit": ("end_on_exit", "participant-modify", "participant-modify"),
+}
+
+
+def create(account: Account, request: Request, now: datetime) -> Reply:
+    form = request.form
+    refused = calls.refused_dialing(form)
+    if refused:
+        return refused
+    for name in URLS:
+        if form.get(name) and not is_url(form.get(name)):
+            return refusal(21205, form.get(name))
+    label = form.get("Label") or None
+    if label and (len(label) > 128 or CALL_SID.match(label) or "/" in label or "%2f" in label.lower()):
+        return refusal(16024)
+    conference = conferences.named(account, request.ids[0], form, now)
+    if conference is None:
+        return refusal(20404, request.path)
+    if label and any(each.label == label for each in conferences.present(account, conference)):
+        return refusal(16026)
+    call = calls.dial(account, form, now, account.plan.chances.participant_seconds)
+    call.participant, call.follower = True, conferences.follow
+    if form.flag("Record"):
+        call.record = recordings.order(form, "RecordingStatusCallback", "OutboundAPI")
+    participant = Participant(
+        call.sid,
+        call.index,
+        conference.sid,
+        label,
+        now,
+        now,
+        start_on_enter=form.flag("StartConferenceOnEnter", True),
+        end_on_exit=form.flag("EndConferenceOnExit"),
+        muted=form.flag("Muted"),
+        coaching=form.flag("Coaching"),
+        call_sid_to_coach=form.get("CallSidToCoach") or None,
+    )
+    account.participants[call.sid] = participant
+    return Reply(201, representations.participant(account, participant))
+
+
+def list_all(account: Account, request: Request, now: datetime) -> Reply:
+    conference = account.conferences.get(request.ids[0])
+    if conference is None:
+        return refusal(20404, request.path)
+    query = request.query
+    inside = conferences.present(account, conference)
+
+    def keep(participant: Participant) -> bool:
+        return all(
+            name not in query or query.flag(name) == getattr(participant, SWITCHES[name][0])
+            for name in ("Muted", "Hold", "Coaching")
+        )
+
+    return page(account, request, "participants", inside, keep, representations.participant)
+
+
+def fetch(account: Account, request: Request, now: datetime) -> Reply:
+    participant = _find(account, request)
+    if participant is None:
+        return refusal(20404, request.path)
+    return Reply(200, representations.participant(account, participant))
+
+
+def update(account: Account, request: Request, now: datetime) -> Reply:
+    participant, form = _find(account, request), request.form
+    if participant is None:
+        return refusal(20404, request.path)
+    conference = account.conferences[participant.conference_sid]
+    if form.get("AnnounceUrl"):
+        if not is_url(form.get("AnnounceUrl")):
+            return refusal(21205, form.get("AnnounceUrl"))
+        conferences.announce(account, conference, form, participant)
+    for event in _switch(participant, form):
+        if participant.joined:
+            conferences.say(account, conference, event, now, participant)
+    participant.date_updated = now
+    return Reply(200, representations.participant(account, participant))
+
+
+def _switch(participant: Participant, form: Form) -> list[str]:
+    """Set what the form says; the events of what changed by it."""
+    events = []
+    for name, (attribute, turned_on, turned_off) in SWITCHES.items():
+        if name in form and form.flag(name) != getattr(participant, attribute):
+            setattr(participant, attribute, form.flag(name))
+            events.append(turned_on if form.flag(name) else turned_off)
+    if "CallSidToCoach" in form:
+        participant.call_sid_to_coach = form.get("CallSidToCoach") or None
+    if "BeepOnExit" in form or "WaitUrl" in form:
+        events.append("participant-modify")
+    return list(dict.fromkeys(events))
+
+
+def remove(account: Account, request: Request, now: datetime) -> Reply:
+    participant = _find(account, request)
+    if participant is None:
+        return refusal(20404, request.path)
+    participant.leaving = conferences.KICKED if participant.joined else conferences.NEVER_CAME
+    calls.hang_up(account, account.calls[participant.sid], now)
+    return Reply(204)
+
+
+def _find(account: Account, request: Request) -> Participant | None:
+    """By CallSid or label, in a conference named by its SID, while it has not left."""
+    conference = account.conferences.get(request.ids[0])
+    inside = conferences.present(account, conference) if conference else []
+    return next((each for each in inside if request.ids[1] in (each.sid, each.label)), None)

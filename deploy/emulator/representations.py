@@ -1,0 +1,163 @@
+"""Resources as the REST API shows them: every property of the provider's OpenAPI file, with its type.
+
+Numbers are strings (`num_segments`, `duration`, `price`), error codes integers or null, dates RFC 2822, `uri`
+relative: official SDKs depend on each of these.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from deploy.emulator.account import Account, Call, Conference, Message, Participant, Recording
+from deploy.emulator.errors import Json
+from deploy.emulator.parameters import API_VERSION, recording_url, rfc2822, segments
+
+ERROR_MESSAGES = {
+    30001: "Queue overflow",
+    30003: "Unreachable destination handset",
+    30004: "Message blocked",
+    30005: "Unknown destination handset",
+    30006: "Landline or unreachable carrier",
+    30007: "Message filtered",
+    30008: "Unknown error",
+}
+
+
+def _date(moment: datetime | None) -> str | None:
+    return rfc2822(moment) if moment else None
+
+
+def _uri(account: Account, *parts: str) -> str:
+    return "/".join((f"/{API_VERSION}/Accounts/{account.sid}", *parts)) + ".json"
+
+
+def _below(account: Account, collection: str, sid: str, names: Sequence[str]) -> Json:
+    return {name: _uri(account, collection, sid, name.title().replace("_", "")) for name in names}
+
+
+def message(account: Account, shown: Message) -> Json:
+    paid = shown.status in ("sent", "delivered", "undelivered", "read")
+    return {
+        "sid": shown.sid,
+        "account_sid": account.sid,
+        "api_version": API_VERSION,
+        "body": shown.body,
+        "date_created": _date(shown.date_created),
+        "date_sent": _date(shown.date_sent),
+        "date_updated": _date(shown.date_updated),
+        "direction": shown.direction,
+        "error_code": shown.error_code,
+        "error_message": ERROR_MESSAGES.get(shown.error_code) if shown.error_code else None,
+        "from": shown.from_,
+        "messaging_service_sid": shown.service,
+        "num_media": str(shown.media),
+        "num_segments": segments(shown.body),
+        "price": f"{-0.0079 * int(segments(shown.body)):.5f}" if paid else None,
+        "price_unit": "USD",
+        "status": shown.status,
+        "subresource_uris": _below(account, "Messages", shown.sid, ["media"]),
+        "to": shown.to,
+        "uri": _uri(account, "Messages", shown.sid),
+    }
+
+
+def call(account: Account, shown: Call) -> Json:
+    finished = shown.end_time is not None
+    below = ["notifications", "recordings", "payments", "events", "siprec", "streams", "transcriptions"]
+    return {
+        "sid": shown.sid,
+        "account_sid": account.sid,
+        "answered_by": shown.answered_by,
+        "api_version": API_VERSION,
+        "caller_name": None,
+        "date_created": _date(shown.date_created),
+        "date_updated": _date(shown.date_updated),
+        "direction": shown.direction,
+        "duration": str(shown.seconds) if finished else None,
+        "end_time": _date(shown.end_time),
+        "forwarded_from": None,
+        "from": shown.from_,
+        "from_formatted": shown.from_,
+        "group_sid": None,
+        "parent_call_sid": None,
+        "phone_number_sid": None,
+        "price": f"{-0.014 * -(-shown.seconds // 60):.5f}" if finished and shown.seconds else None,
+        "price_unit": "USD",
+        "queue_time": "0",
+        "start_time": _date(shown.start_time),
+        "status": "queued" if shown.status == "initiated" else shown.status,  # REST has no `initiated`
+        "subresource_uris": _below(account, "Calls", shown.sid, below),
+        "to": shown.to,
+        "to_formatted": shown.to,
+        "trunk_sid": None,
+        "uri": _uri(account, "Calls", shown.sid),
+    }
+
+
+def recording(account: Account, shown: Recording) -> Json:
+    seconds = shown.seconds if shown.status == "completed" else None
+    return {
+        "sid": shown.sid,
+        "account_sid": account.sid,
+        "api_version": API_VERSION,
+        "call_sid": shown.call_sid,
+        "channels": shown.order.channels,
+        "conference_sid": shown.conference_sid,
+        "date_created": _date(shown.date_created),
+        "date_updated": _date(shown.date_updated),
+        "duration": str(seconds) if seconds is not None else None,
+        "encryption_details": None,
+        "error_code": shown.error_code,
+        "media_url": recording_url(account, shown.sid),
+        "price": f"{-0.0025 * -(-seconds // 60):.5f}" if seconds else None,
+        "price_unit": "USD",
+        "source": shown.order.source,
+        "start_time": _date(shown.date_created),
+        "status": shown.status,
+        "subresource_uris": _below(account, "Recordings", shown.sid, ["add_on_results", "transcriptions"]),
+        "uri": _uri(account, "Recordings", shown.sid),
+    }
+
+
+def call_recording(account: Account, shown: Recording) -> Json:
+    """As below a call: a track, a number for the price, and neither media nor subresources."""
+    common = recording(account, shown)
+    price = common["price"]
+    kept = {name: value for name, value in common.items() if name not in ("media_url", "subresource_uris")}
+    return {**kept, "price": float(price) if price else None, "track": shown.order.track}
+
+
+def conference(account: Account, shown: Conference) -> Json:
+    return {
+        "sid": shown.sid,
+        "account_sid": account.sid,
+        "api_version": API_VERSION,
+        "call_sid_ending_conference": shown.ended_by,
+        "date_created": _date(shown.date_created),
+        "date_updated": _date(shown.date_updated),
+        "friendly_name": shown.name,
+        "reason_conference_ended": shown.reason,
+        "region": "us1",
+        "status": shown.status,
+        "subresource_uris": _below(account, "Conferences", shown.sid, ["participants", "recordings"]),
+        "uri": _uri(account, "Conferences", shown.sid),
+    }
+
+
+def participant(account: Account, shown: Participant) -> Json:
+    return {
+        "account_sid": account.sid,
+        "call_sid": shown.sid,
+        "call_sid_to_coach": shown.call_sid_to_coach,
+        "coaching": shown.coaching,
+        "conference_sid": shown.conference_sid,
+        "date_created": _date(shown.date_created),
+        "date_updated": _date(shown.date_updated),
+        "end_conference_on_exit": shown.end_on_exit,
+        "hold": shown.hold,
+        "label": shown.label,
+        "muted": shown.muted,
+        "queue_time": "0",
+        "start_conference_on_enter": shown.start_on_enter,
+        "status": shown.status,
+        "uri": _uri(account, "Conferences", shown.conference_sid, "Participants", shown.sid),
+    }
