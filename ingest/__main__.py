@@ -12,9 +12,10 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from ingest.app import create_app
+from ingest.contract.environment import InvalidSettings
 from ingest.metrics import Metrics
 from ingest.publisher import KafkaPublisher
-from ingest.settings import Configuration, InvalidSettings
+from ingest.settings import Configuration
 
 _GRACE_SECONDS = 20
 
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         configuration = Configuration.from_environment()
     except InvalidSettings as error:
-        print("The front door cannot start:", *(f"  - {m}" for m in error.mistakes), sep="\n", file=sys.stderr)
+        print(error.told("The front door"), file=sys.stderr)
         return 2
     if command == "check":
         print("The settings are valid.")

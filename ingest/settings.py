@@ -12,6 +12,8 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ingest import replies
+from ingest.contract import environment
+from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
 from ingest.contract.sids import AccountSid
 from ingest.contract.topics import RECORD_BYTES
@@ -19,7 +21,6 @@ from ingest.door import Mode
 from ingest.signature import Account, Algorithm, Key, Keyring
 
 PREFIX = "SWITCHHOOK_INGEST_"
-KAFKA_PREFIX = "SWITCHHOOK_KAFKA_"
 
 
 def _public_base(value: str) -> str:
@@ -90,14 +91,6 @@ class _Accounts(_Strict):
         return found
 
 
-class InvalidSettings(Exception):
-    """`mistakes` is a line each, naming the variable and what to do; no secrets."""
-
-    def __init__(self, mistakes: Sequence[str]) -> None:
-        super().__init__("\n".join(mistakes))
-        self.mistakes = tuple(mistakes)
-
-
 @dataclass(frozen=True)
 class Configuration:
     settings: Settings
@@ -108,37 +101,14 @@ class Configuration:
     @classmethod
     def from_environment(cls) -> Self:
         """Everything the stage needs. Raises InvalidSettings with all that is wrong."""
-        mistakes = [*_unknown(PREFIX, Settings), *_unknown(KAFKA_PREFIX, Kafka)]
-        settings: Settings | None = None
-        kafka: Kafka | None = None
-        try:
-            settings = Settings()
-        except ValidationError as error:
-            mistakes += _told(error, PREFIX)
-        try:
-            kafka = Kafka()
-        except ValidationError as error:
-            mistakes += _told(error, KAFKA_PREFIX)
+        mistakes: list[str] = []
+        settings, kafka = environment.read(Settings, mistakes), environment.read(Kafka, mistakes)
         # The files are judged even where other variables are wrong, so that one run shows every mistake.
         keyring = _keyring(os.environ.get(PREFIX + "ACCOUNTS_FILE"), mistakes)
         template = _template(os.environ.get(PREFIX + "REPLY_TEMPLATE", replies.EMPTY), mistakes)
         if mistakes or settings is None or kafka is None or keyring is None or template is None:
             raise InvalidSettings(mistakes)
         return cls(settings, kafka, keyring, template)
-
-
-def _unknown(prefix: str, model: type[BaseSettings]) -> list[str]:
-    known = {prefix + name.upper() for name in model.model_fields}
-    given = {name.upper() for name in os.environ if name.upper().startswith(prefix)}
-    return [f"{name}: there is no such setting; remove it or correct its name" for name in sorted(given - known)]
-
-
-def _told(error: ValidationError, prefix: str) -> list[str]:
-    lines = []
-    for e in error.errors(include_input=False, include_url=False):
-        name = prefix + str(e["loc"][0]).upper() if e["loc"] else prefix + "…"
-        lines.append(f"{name}: not set; it is required" if e["type"] == "missing" else f"{name}: {e['msg']}")
-    return lines
 
 
 def _keyring(path: str | None, mistakes: list[str]) -> Keyring | None:

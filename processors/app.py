@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import datetime
 
-import faust
 from prometheus_client import CollectorRegistry
 
 from ingest.contract.kafka import Kafka
@@ -12,6 +11,7 @@ from processors.advance import Advance
 from processors.domain.rules import Rules
 from processors.metrics import create_metrics
 from processors.store.port import Store, StoreUnavailable
+from processors.stream.app import BatchApp
 from processors.stream.app import create_app as create_stream
 from processors.stream.metrics import StreamMetrics
 from processors.stream.producer import Producer
@@ -30,7 +30,7 @@ def create_app(
     hash_key: bytes,
     clock: Callable[[], datetime],
     registry: CollectorRegistry,
-) -> faust.App:
+) -> BatchApp:
     """The worker: one handler for all event topics, since an event says itself which row it is of."""
     advance = Advance(store, producer, rules, create_metrics(registry), kafka.topic_prefix, hash_key, clock)
     return create_stream(

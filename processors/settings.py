@@ -6,7 +6,11 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from ingest.contract import environment
+from ingest.contract.environment import InvalidSettings
+from ingest.contract.kafka import Kafka
 from processors.domain.rules import InvalidRules, Rules, load_rules
+from processors.stream.settings import StreamSettings
 
 
 def _rules_in(value: object) -> object:
@@ -18,7 +22,7 @@ def _rules_in(value: object) -> object:
         raise ValueError("\n      ".join(error.problems)) from None
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, StreamSettings):
     """`SWITCHHOOK_PROCESSORS_…`; how to reach Kafka is `SWITCHHOOK_KAFKA_…`, the same for every stage."""
 
     model_config = SettingsConfigDict(env_prefix="SWITCHHOOK_PROCESSORS_", frozen=True)
@@ -32,6 +36,13 @@ class Settings(BaseSettings):
     hash_key: SecretStr = Field(
         min_length=16, max_length=64, description="secret for the keyed hash of numbers in ordering keys"
     )
-    host: str = Field(default="127.0.0.1", description="where health and metrics are served")
     port: int = Field(default=8081, ge=0, le=65535)
-    batch_records: int = Field(default=1000, ge=1, le=10_000)
+
+
+def read_settings() -> tuple[Settings, Kafka]:
+    """From the environment. Raises InvalidSettings with all that is wrong."""
+    mistakes: list[str] = []
+    settings, kafka = environment.read(Settings, mistakes), environment.read(Kafka, mistakes)
+    if settings is None or kafka is None or mistakes:
+        raise InvalidSettings(mistakes)
+    return settings, kafka

@@ -4,7 +4,7 @@
 Times are RFC 3339 text in UTC, so that both databases compare them alike.
 """
 
-from sqlalchemy import Boolean, Column, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table, Text
 
 METADATA = MetaData()
 
@@ -27,4 +27,8 @@ RESOURCES = Table(
     Column("conference_sid", String(34)),
     Column("first_received", String(32), nullable=False),
     Column("document", Text, nullable=False),
+    # Links live on the child and are found by index.
+    Index("resources_by_call", "call_sid"),
+    Index("resources_by_conference", "conference_sid"),
+    Index("resources_by_kind", "kind", "terminal", "first_received"),
 )

@@ -5,11 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 
 from processors.contract.state import METADATA
 from processors.domain.facts import Attribute, Facts, Resource, Seen
 from processors.sql import connect
 from processors.store.document import dump, load
+from processors.store.migrations import migrate_state
 from processors.store.port import Conflict, MemoryStore, Store
 from processors.store.sql import SqlStore
 
@@ -22,8 +26,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield MemoryStore()
         return
     engine = connect(f"sqlite+aiosqlite:///{tmp_path}/state.sqlite")
-    async with engine.begin() as connection:
-        await connection.run_sync(METADATA.create_all)
+    await migrate_state(engine)
     yield SqlStore(engine)
     await engine.dispose()
 
@@ -67,3 +70,17 @@ def test_equal_facts_are_equal_bytes_and_survive_the_round_trip() -> None:
     turned = Facts(dict(reversed(list(facts.seen.items()))), dict(reversed(list(facts.attributes.items()))))
     assert dump(facts) == dump(turned)
     assert load(dump(facts)) == facts
+
+
+async def test_the_migrations_make_the_tables_that_the_contract_declares(tmp_path: Path) -> None:
+    engine = connect(f"sqlite+aiosqlite:///{tmp_path}/state.sqlite")
+    await migrate_state(engine)
+    await migrate_state(engine)  # a second start finds nothing to do
+
+    def differences(connection: Connection) -> list[object]:
+        migrations = MigrationContext.configure(connection, opts={"version_table": "state_version"})
+        return list(compare_metadata(migrations, METADATA))
+
+    async with engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await engine.dispose()

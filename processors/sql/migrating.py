@@ -1,0 +1,26 @@
+"""Migrations: a database is brought to the newest version before a worker uses it."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+_ENVIRONMENT = Path(__file__).parent / "migrations"
+
+
+async def migrate(engine: AsyncEngine, versions: Path, *, version_table: str) -> None:
+    """Runs what is missing of the versions in that folder. Each owner of tables counts in a table of its own."""
+
+    def upgrade(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(_ENVIRONMENT))
+        config.set_main_option("version_locations", str(versions))
+        config.set_main_option("path_separator", "newline")
+        config.attributes["connection"] = connection
+        config.attributes["version_table"] = version_table
+        command.upgrade(config, "head")
+
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)

@@ -1,0 +1,1 @@
+"""Alembic's environment, shared by every database of ours; the versions live with the tables' owners."""

@@ -1,0 +1,13 @@
+"""Where the state's migrations are, and the one way to run them."""
+
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from processors.sql import migrate
+
+VERSIONS = Path(__file__).parent / "versions"
+
+
+async def migrate_state(engine: AsyncEngine) -> None:
+    await migrate(engine, VERSIONS, version_table="state_version")
