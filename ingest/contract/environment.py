@@ -26,10 +26,14 @@ class InvalidSettings(Exception):
         return "\n".join([f"{who} cannot start:", *(f"  - {mistake}" for mistake in self.mistakes)])
 
 
-def read(model: type[Model], mistakes: list[str]) -> Model | None:
-    """The settings, or None with its mistakes added: what is missing, invalid, or not a setting at all."""
+def read(model: type[Model], mistakes: list[str], *, siblings: Sequence[type[BaseSettings]] = ()) -> Model | None:
+    """The settings, or None with its mistakes added: what is missing, invalid, or not a setting at all.
+
+    `siblings` are models of the same prefix that other commands of the stage read.
+    """
     prefix = str(model.model_config.get("env_prefix", ""))
-    known = {_variable(model, name) for name in model.model_fields}
+    family: Sequence[type[BaseSettings]] = (model, *siblings)
+    known = {_variable(each, name) for each in family for name in each.model_fields}
     given = {name.upper() for name in os.environ if name.upper().startswith(prefix)}
     mistakes += [f"{name}: there is no such setting; remove it or correct its name" for name in sorted(given - known)]
     try:

@@ -16,7 +16,7 @@ SOURCE = b"switchhook/processors"
 def encode_change(change: Change) -> tuple[bytes, bytes, Headers]:
     """Key, value and headers of a change's record."""
     identity = hashlib.sha256(f"{change.key}\x1f{change.version}".encode()).hexdigest()[:32]
-    headers = _headers(identity, f"{change.kind}.changed", change.key, "change", change.correlation)
+    headers = record_headers(identity, f"{change.kind}.changed", change.key, "change", change.correlation)
     return change.key.encode(), change.model_dump_json(by_alias=True, exclude_none=True).encode(), headers
 
 
@@ -26,7 +26,9 @@ def decode_change(value: bytes | None) -> Change:
 
 def encode_action(action: Action, *, source: bytes = SOURCE) -> tuple[bytes, bytes, Headers]:
     """Key (the ordering key), value and headers of an action's record."""
-    headers = _headers(action.id, f"{action.type}.requested", action.ordering_key, "action", action.id, source)
+    headers = record_headers(
+        action.id, f"{action.type}.requested", action.ordering_key, f"action:{action.type}", action.id, source
+    )
     return action.ordering_key.encode(), action.model_dump_json(by_alias=True, exclude_none=True).encode(), headers
 
 
@@ -47,9 +49,10 @@ def _decoded(read: Callable[[bytes], T], value: bytes | None) -> T:
         raise Undecodable("invalid_value", where) from None
 
 
-def _headers(
+def record_headers(
     identity: str, type_: str, subject: str, schema: str, correlation: str | None, source: bytes = SOURCE
 ) -> Headers:
+    """The CloudEvents headers of a record of ours; `schema` names its family of schemas."""
     fixed: Iterable[tuple[str, bytes]] = (
         ("ce_specversion", b"1.0"),
         ("ce_id", identity.encode()),

@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import orjson
 import structlog
@@ -44,6 +45,15 @@ def configure_logs() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+class Beside(Protocol):
+    """What works beside the consumer for as long as it does."""
+
+    async def run(self) -> None:
+        """Returns after `stop`, once it has ended what it began. Any other end is a fault."""
+
+    def stop(self) -> None: ...
+
+
 class Worker:
     """One process of a consumer group with its health server."""
 
@@ -55,7 +65,9 @@ class Worker:
         topics: Sequence[str],
         settings: StreamSettings,
         registry: CollectorRegistry,
+        beside: Beside | None = None,
     ) -> None:
+        self._beside = beside
         self._create = create
         self._kafka = kafka
         self._topics = topics
@@ -93,11 +105,16 @@ class Worker:
             log.info("worker started", topics=list(self._topics))
             failed = asyncio.create_task(app.failed.wait())
             ended = asyncio.create_task(app.wait_until_stopped())
-            await asyncio.wait([stopping, failed, ended], return_when=asyncio.FIRST_COMPLETED)
+            beside = asyncio.create_task(self._beside.run()) if self._beside else None
+            watched = [stopping, failed, ended, *([beside] if beside else [])]
+            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
             log.info("worker stops", fault=repr(app.fault) if app.fault else None)
             await app.stop()
             for task in (failed, ended):
                 task.cancel()
+            if beside is not None and self._beside is not None:
+                self._beside.stop()
+                await beside  # its own fault ends the process with a traceback
             return 0 if stop.is_set() else 1
         finally:
             stopping.cancel()

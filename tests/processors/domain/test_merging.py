@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from ingest.contract import events as e
 from ingest.contract.codec import Envelope
 from ingest.contract.identity import event_id
+from processors.contract.statuses import MESSAGE
 from processors.domain.facts import Attribute, Facts, Seen
 from processors.domain.fold import fold
 from processors.domain.reading import READERS, read
 from processors.domain.rules import Rules
-from processors.domain.statuses import MESSAGE, status
+from processors.domain.statuses import status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNT = "AC" + "0" * 32

@@ -1,0 +1,69 @@
+"""Two places that wire the hands, one a command: every port is an argument, nothing is made at import."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry
+
+from ingest.contract.kafka import Kafka
+from ingest.contract.topics import CALLS, CONFERENCES, MESSAGES
+from processors.contract.topics import ACTIONS, CHANGES
+from processors.stream.app import BatchApp
+from processors.stream.app import create_app as create_stream
+from processors.stream.metrics import StreamMetrics
+from processors.stream.producer import Producer
+from processors.stream.settings import StreamSettings
+from sinks.delivery import Delivery
+from sinks.ledger.port import Ledger, LedgerUnavailable
+from sinks.ledger.recording import Recorder, Sightings
+from sinks.metrics import Metrics, create_delivery_metrics
+
+ACTIONS_GROUP = "switchhook-sinks-actions"
+METRICS_GROUP = "switchhook-sinks-metrics"
+SIGHTED = (MESSAGES, CALLS, CONFERENCES)
+
+
+def create_actions_app(
+    *,
+    kafka: Kafka,
+    stream: StreamSettings,
+    ledger: Ledger,
+    producer: Producer,
+    metrics: Metrics,
+    wake: Callable[[], None],
+    clock: Callable[[], datetime],
+    registry: CollectorRegistry,
+) -> BatchApp:
+    """Records what is asked for, and looks out for effects; the performer runs beside it."""
+    prefix = kafka.topic_prefix
+    sightings = Sightings(ledger, metrics, clock, wake)
+    return create_stream(
+        group=ACTIONS_GROUP,
+        kafka=kafka,
+        handlers={
+            ACTIONS.called(prefix): Recorder(ledger, producer, metrics, prefix, clock, wake),
+            **{topic.called(prefix): sightings for topic in SIGHTED},
+        },
+        settings=stream,
+        metrics=StreamMetrics(registry),
+        retryable=(LedgerUnavailable,),
+    )
+
+
+def create_metrics_app(
+    *,
+    kafka: Kafka,
+    stream: StreamSettings,
+    producer: Producer,
+    clock: Callable[[], datetime],
+    registry: CollectorRegistry,
+) -> BatchApp:
+    """Counts what changes teach us."""
+    prefix = kafka.topic_prefix
+    return create_stream(
+        group=METRICS_GROUP,
+        kafka=kafka,
+        handlers={CHANGES.called(prefix): Delivery(create_delivery_metrics(registry), producer, prefix, clock)},
+        settings=stream,
+        metrics=StreamMetrics(registry),
+    )

@@ -1,0 +1,242 @@
+"""The ledger port, and its in-memory twin.
+
+    waiting → running → done | refused | unknown          unknown → done, once something shows its effect
+       ▲         │
+       └─────────┘  nothing happened yet (a limit, no connection), or the action is repeatable
+
+An action that is not repeatable leaves `waiting` once. Times are seconds since 1970.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from processors.contract.actions import REPEATABLE, Action
+
+
+class State(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+OPEN = (State.WAITING, State.RUNNING, State.UNKNOWN)
+HOUR = 3600.0
+
+
+class LedgerUnavailable(Exception):
+    """The database does not answer. Worth trying again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One action and how far it has come. `revision` counts what became known of it."""
+
+    action: Action
+    state: State = State.WAITING
+    attempts: int = 0
+    due: float = 0.0
+    leased_until: float = 0.0
+    performed_at: float = 0.0
+    resource_sid: str | None = None
+    http_status: int | None = None
+    error_code: int | None = None
+    reason: str | None = None
+    observation: bytes | None = None
+    settled_at: float = 0.0
+    revision: int = 0
+    published: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What came of one attempt. WAITING means: again at `due`. `observation` is an event's JSON."""
+
+    action_id: str
+    state: State
+    due: float = 0.0
+    resource_sid: str | None = None
+    http_status: int | None = None
+    error_code: int | None = None
+    reason: str | None = None
+    observation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many are open, and since when the oldest waiting one waits."""
+
+    open: Mapping[State, int]
+    oldest_waiting: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Attempts whose performer is gone: `unknown` ones, and repeatable ones that wait again, by action type."""
+
+    unknown: Sequence[str]
+    again: Sequence[str]
+
+
+class Ledger(Protocol):
+    """Every method is one transaction. Raises LedgerUnavailable."""
+
+    async def record(self, actions: Sequence[Action], now: float) -> int:
+        """Writes down those that are not known yet; how many that were."""
+        ...
+
+    async def claim(self, limit: int, now: float, lease: float, cap: int) -> Sequence[Entry]:
+        """The oldest due action of each ordering key, none of which runs, now running for `lease` seconds.
+
+        Those that are too late or over the recipient's hourly cap are refused instead.
+        """
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
+        """An attempt whose effect was seen meanwhile is done, whatever came of its answer."""
+        ...
+
+    async def sighted(self, effects: Mapping[str, str], now: float) -> Sequence[str]:
+        """Action id → SID that shows its effect. Returns the types of the unknown ones that are done by that."""
+        ...
+
+    async def expire(self, now: float) -> Expired:
+        """Ends attempts whose lease has run out."""
+        ...
+
+    async def unpublished(self, limit: int) -> Sequence[Entry]:
+        """What became known and was not published yet, in the order in which it was recorded."""
+        ...
+
+    async def published(self, entries: Iterable[Entry]) -> None:
+        """Those went out, as of their revision; what became known since goes out later."""
+        ...
+
+    async def standing(self, now: float) -> Standing: ...
+
+
+def recipient(action: Action) -> str | None:
+    """Who is reached by it, for the cap; None where nobody is."""
+    return getattr(action, "to", None)
+
+
+def refusal(action: Action, now: float, recent: int, cap: int) -> str | None:
+    """Why an action must not be performed now or ever."""
+    if action.not_after is not None and now > action.not_after.timestamp():
+        return "expired"
+    if recipient(action) is not None and recent >= cap:
+        return "capped"
+    return None
+
+
+class MemoryLedger:
+    """The twin."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    async def record(self, actions: Sequence[Action], now: float) -> int:
+        before = len(self.entries)
+        for action in actions:
+            self.entries.setdefault(action.id, Entry(action, due=now))
+        return len(self.entries) - before
+
+    async def claim(self, limit: int, now: float, lease: float, cap: int) -> Sequence[Entry]:
+        claimed: list[Entry] = []
+        busy = {e.action.ordering_key for e in self.entries.values() if e.state is State.RUNNING}
+        for entry in list(self.entries.values()):
+            key = entry.action.ordering_key
+            if entry.state is not State.WAITING or key in busy:
+                continue
+            busy.add(key)
+            if entry.due > now or len(claimed) == limit:
+                continue
+            reason = refusal(entry.action, now, self._recent(entry.action, now), cap)
+            if reason is not None:
+                self._put(entry, state=State.REFUSED, reason=reason, settled_at=now, published=False)
+                continue
+            attempts = entry.attempts + 1
+            claimed.append(
+                self._put(entry, state=State.RUNNING, attempts=attempts, leased_until=now + lease, performed_at=now)
+            )
+        return claimed
+
+    def _recent(self, action: Action, now: float) -> int:
+        states = (State.RUNNING, State.DONE, State.UNKNOWN)
+        return sum(
+            recipient(e.action) == recipient(action) and e.state in states and e.performed_at > now - HOUR
+            for e in self.entries.values()
+        )
+
+    async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
+        for settlement in settlements:
+            entry = self.entries[settlement.action_id]
+            if entry.state not in OPEN:
+                continue
+            state = settlement.state
+            if state is State.UNKNOWN and entry.resource_sid is not None:
+                state = State.DONE
+            self._put(
+                entry,
+                state=state,
+                due=settlement.due,
+                resource_sid=settlement.resource_sid or entry.resource_sid,
+                http_status=settlement.http_status,
+                error_code=settlement.error_code,
+                reason=settlement.reason if state is settlement.state else None,
+                observation=settlement.observation,
+                settled_at=now,
+                revision=entry.revision + 1,
+                published=state is State.WAITING,
+            )
+
+    async def sighted(self, effects: Mapping[str, str], now: float) -> Sequence[str]:
+        found = []
+        for action_id, sid in effects.items():
+            entry = self.entries.get(action_id)
+            if entry is None or entry.state not in (State.RUNNING, State.UNKNOWN):
+                continue
+            seen = self._put(entry, resource_sid=entry.resource_sid or sid)
+            if entry.state is State.UNKNOWN:
+                found.append(entry.action.type)
+                revision = entry.revision + 1
+                self._put(seen, state=State.DONE, reason=None, settled_at=now, revision=revision, published=False)
+        return found
+
+    async def expire(self, now: float) -> Expired:
+        unknown, again = [], []
+        for entry in list(self.entries.values()):
+            if entry.state is not State.RUNNING or entry.leased_until > now:
+                continue
+            if REPEATABLE[entry.action.type]:
+                again.append(entry.action.type)
+                self._put(entry, state=State.WAITING, due=now)
+                continue
+            state = State.UNKNOWN if entry.resource_sid is None else State.DONE
+            if state is State.UNKNOWN:
+                unknown.append(entry.action.type)
+            revision = entry.revision + 1
+            self._put(entry, state=state, reason="lease_expired", settled_at=now, revision=revision, published=False)
+        return Expired(unknown, again)
+
+    async def unpublished(self, limit: int) -> Sequence[Entry]:
+        return [entry for entry in self.entries.values() if not entry.published][:limit]
+
+    async def published(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            now = self.entries[entry.action.id]
+            if now.revision == entry.revision:
+                self._put(now, published=True, observation=None)
+
+    async def standing(self, now: float) -> Standing:
+        states = [entry.state for entry in self.entries.values()]
+        waiting = [entry.due for entry in self.entries.values() if entry.state is State.WAITING]
+        return Standing({state: states.count(state) for state in OPEN}, now - min(waiting) if waiting else None)
+
+    def _put(self, entry: Entry, **values: object) -> Entry:
+        changed = replace(entry, **values)  # type: ignore[arg-type]  # names are checked by `replace`
+        self.entries[entry.action.id] = changed
+        return changed

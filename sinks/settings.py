@@ -1,0 +1,138 @@
+"""The hands' settings, from the environment and the accounts file; every mistake is told at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ingest.contract import environment
+from ingest.contract.environment import InvalidSettings
+from ingest.contract.kafka import Kafka
+from ingest.contract.sids import AccountSid
+from processors.stream.settings import StreamSettings
+
+PREFIX = "SWITCHHOOK_SINKS_"
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be https://host, without query or fragment")
+    return value.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_url)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Account(_Strict):
+    """How to act for one account. `username` is an API key's SID; without one, the account's own SID."""
+
+    sid: AccountSid
+    username: str = ""
+    password: SecretStr = Field(min_length=1, description="the API key's secret, or the auth token")
+    base_url: Url = "https://api.twilio.com"
+
+    @property
+    def user(self) -> str:
+        return self.username or self.sid
+
+
+class _Accounts(_Strict):
+    accounts: tuple[Account, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({account.sid for account in self.accounts}) < len(self.accounts):
+            raise ValueError("two accounts have the same sid")
+        return self
+
+
+def _accounts_in(value: object) -> object:
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        accounts = _Accounts.model_validate(yaml.safe_load(Path(value).read_text(encoding="utf-8"))).accounts
+        return {account.sid: account for account in accounts}
+    except OSError as error:
+        raise ValueError(f"cannot read {value}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        # Only the place: the text around a YAML error may be a secret.
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"{value} is not YAML" + (f", line {mark.line + 1}" if mark else "")) from None
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)
+        raise ValueError(
+            "; ".join(f"{value}: {'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in wrong)
+        ) from None
+
+
+class MetricsSettings(BaseSettings, StreamSettings):
+    """Of `sinks metrics`: only how it is watched."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    port: int = Field(default=8083, ge=0, le=65535, validation_alias=PREFIX + "METRICS_PORT")
+
+
+class Settings(BaseSettings, StreamSettings):
+    """Of `sinks actions`: `SWITCHHOOK_SINKS_…`; how to reach Kafka is `SWITCHHOOK_KAFKA_…`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    accounts: Annotated[Mapping[str, Account], NoDecode, BeforeValidator(_accounts_in)] = Field(
+        validation_alias=PREFIX + "ACCOUNTS_FILE", description="path of a YAML file with the accounts to act for"
+    )
+    public_base_url: Url = Field(description="of the front door, as the provider reaches it: callbacks go there")
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite+aiosqlite:///.run/ledger.sqlite"), description="where the ledger lives"
+    )
+    cap_per_recipient_hour: int = Field(default=10, ge=1, description="messages and calls to one recipient in an hour")
+    concurrency: int = Field(default=32, ge=1, le=500, description="requests under way at most")
+    request_timeout: float = Field(default=15.0, gt=0, le=300, description="seconds for one request")
+    lease_seconds: float = Field(default=60.0, gt=0, description="after which a request that nobody ended is unknown")
+    backoff_first: float = Field(default=0.5, gt=0, description="seconds before a second try")
+    backoff_most: float = Field(default=60.0, gt=0, description="seconds between tries at the most")
+    port: int = Field(default=8082, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _lease_outlives_the_request(self) -> Self:
+        if self.lease_seconds <= self.request_timeout:
+            raise ValueError(f"{PREFIX}LEASE_SECONDS must be above {PREFIX}REQUEST_TIMEOUT")
+        return self
+
+
+def read_settings() -> tuple[Settings, Kafka]:
+    """For `sinks actions`. Raises InvalidSettings with all that is wrong."""
+    mistakes: list[str] = []
+    settings = environment.read(Settings, mistakes, siblings=[MetricsSettings])
+    kafka = environment.read(Kafka, mistakes)
+    if settings is None or kafka is None or mistakes:
+        raise InvalidSettings(mistakes)
+    return settings, kafka
+
+
+def read_metrics_settings() -> tuple[MetricsSettings, Kafka]:
+    """For `sinks metrics`. Raises InvalidSettings with all that is wrong."""
+    mistakes: list[str] = []
+    settings = environment.read(MetricsSettings, mistakes, siblings=[Settings])
+    kafka = environment.read(Kafka, mistakes)
+    if settings is None or kafka is None or mistakes:
+        raise InvalidSettings(mistakes)
+    return settings, kafka

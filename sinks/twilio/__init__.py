@@ -1,0 +1,1 @@
+"""Acting at the provider: requests and replies are pure, the client is thin."""

@@ -1,0 +1,123 @@
+"""The client: an action through the official SDK, over an HTTP client of ours. One request, one reply, no retry.
+
+The SDK's own clients have no finite timeout, and its retries repeat POSTs: https://github.com/twilio/twilio-python.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx
+from twilio.base.exceptions import TwilioException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from processors.contract.actions import Action
+from sinks.settings import Account
+from sinks.twilio import requests
+from sinks.twilio.replies import Lost, NotYet, Refused, Reply, read
+
+_PROVIDER = "https://api.twilio.com"
+# Shorter than servers keep an idle connection: a request into a closing one is lost, and would be unknown.
+_KEEP_IDLE_SECONDS = 2.0
+_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+Call = Callable[[Client, Any, str], Awaitable[object]]
+
+
+CALLS: Mapping[str, Call] = {
+    "messages.create": lambda sdk, a, base: sdk.messages.create_async(**requests.create_message(a, base)),
+    "calls.create": lambda sdk, a, base: sdk.calls.create_async(**requests.create_call(a, base)),
+    "calls.hang_up": lambda sdk, a, base: sdk.calls(a.call_sid).update_async(status="completed"),
+    "participants.add": lambda sdk, a, base: sdk.conferences(a.conference).participants.create_async(
+        **requests.add_participant(a, base)
+    ),
+    "participants.mute": lambda sdk, a, base: (
+        sdk.conferences(a.conference_sid).participants(a.call_sid).update_async(muted=True)
+    ),
+    "participants.remove": lambda sdk, a, base: (
+        sdk.conferences(a.conference_sid).participants(a.call_sid).delete_async()
+    ),
+    "recordings.fetch": lambda sdk, a, base: sdk.recordings(a.recording_sid).fetch_async(),
+}
+
+
+class Twilio:
+    """`accounts` by SID; `public_base` is the front door's address in callback URLs."""
+
+    def __init__(self, accounts: Mapping[str, Account], public_base: str, *, timeout: float, connections: int) -> None:
+        self._accounts = accounts
+        self._public_base = public_base
+        limits = httpx.Limits(
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=_KEEP_IDLE_SECONDS,
+        )
+        self._timeout = timeout
+        self._http = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False, trust_env=False)
+
+    async def stop(self) -> None:
+        await self._http.aclose()
+
+    async def perform(self, action: Action) -> Reply:
+        """Asks for it once. Never raises for what the provider or the network does."""
+        account = self._accounts.get(action.account_sid)
+        if account is None:
+            return Refused(None, None, "unknown_account")
+        exchange = _Exchange(self._http, account.base_url)
+        sdk = Client(  # type: ignore[no-untyped-call]
+            account.user,
+            account.password.get_secret_value(),
+            account_sid=account.sid,
+            http_client=exchange,
+            # Not the machine's own TWILIO_REGION and TWILIO_EDGE: settings say where requests go.
+            environment={"TWILIO_REGION": ""},
+        )
+        try:
+            async with asyncio.timeout(self._timeout):  # of the whole request; httpx limits each of its parts
+                await CALLS[action.type](sdk, action, self._public_base)
+        except _NEVER_LEFT:
+            return NotYet("no_connection")
+        except (httpx.HTTPError, TimeoutError) as error:
+            return Lost("timeout" if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost")
+        except (TwilioException, TypeError, KeyError, ValueError):
+            # What the SDK makes of an answer is not needed: the answer itself is read below.
+            if exchange.response is None:
+                raise
+        response = exchange.response
+        assert response is not None
+        return read(action.type, response.status_code, response.text)
+
+
+class _Exchange(AsyncHttpClient):
+    """The SDK's transport for one request; keeps the answer as it came."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str) -> None:
+        # The SDK logs parameters, numbers and bodies among them; nobody reads them here.
+        super().__init__(logging.getLogger("twilio.silent"), is_async=True)
+        self._http = http
+        self._base_url = base_url
+        self.response: httpx.Response | None = None
+
+    async def request(  # type: ignore[override]  # the SDK's base class is not a coroutine, its callers await
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # the SDK's signature; ours is around the whole request
+        allow_redirects: bool = False,
+    ) -> Response:
+        url = self._base_url + uri.removeprefix(_PROVIDER)
+        sent: Any = data  # httpx's own types are narrower than what it takes
+        response = await self._http.request(method, url, params=_query(params), data=sent, headers=headers, auth=auth)
+        self.response = response
+        return Response(response.status_code, response.text, response.headers)
+
+
+def _query(params: Mapping[str, object] | None) -> Mapping[str, str] | None:
+    return {name: str(value) for name, value in params.items() if value is not None} if params else None
