@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup test lint types lock clean
+.PHONY: setup demo test lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -12,6 +12,10 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
+
+# STAY=1 keeps it running and prints the URLs.
+demo: $(READY)
+	$(BIN)/python -m deploy.dev $(if $(STAY),--stay)
 
 test: $(READY)
 	$(BIN)/python -m pytest

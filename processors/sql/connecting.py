@@ -16,7 +16,8 @@ class AlreadyInUse(Exception):
 
 def connect(url: str) -> AsyncEngine:
     """An engine for `sqlite+aiosqlite:///path`. The file is made readable by its owner only."""
-    engine = create_async_engine(url)
+    # Parameters are numbers and bodies, which no traceback may show.
+    engine = create_async_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         path = _file(url)
         if path is not None:

@@ -48,7 +48,8 @@ _REFUSE = (
 _SEEN = and_(bindparam("state") == State.UNKNOWN, _T.resource_sid.is_not(None))
 _SETTLE = (
     ACTIONS.update()
-    .where(_T.id == bindparam("its_id"), _T.state.in_(OPEN))
+    # Not `in_`: executemany takes no list.
+    .where(_T.id == bindparam("its_id"), or_(*(_T.state == state for state in OPEN)))
     .values(
         state=case((_SEEN, State.DONE), else_=bindparam("state")),
         reason=case((_SEEN, None), else_=bindparam("why")),
@@ -228,7 +229,8 @@ async def _recent(connection: AsyncConnection, entries: Sequence[Entry], now: fl
         .where(_T.recipient.in_(whom), _T.performed_at > now - HOUR, _T.state.in_(_REACHING))
         .group_by(_T.recipient)
     )
-    return Counter(dict((await connection.execute(counted)).tuples()))
+    # A result has `keys`, so `dict` would take it for a mapping.
+    return Counter({to: count for to, count in await connection.execute(counted)})  # noqa: C416
 
 
 def _row(action: Action, now: float) -> Mapping[str, Any]:
