@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def demo(plan: Plan, amount: Amount, limit: float, *, stay: bool) -> int:
-    console, stop = Console(), asyncio.Event()
+    console, stop = Console(width=max(110, Console().width)), asyncio.Event()
     stop_on_signals(stop)
     stack = Stack(plan)
     console.print(f"Starting broker, emulator, ingest, processors and sinks; logs are in {plan.folder}")
@@ -133,9 +133,10 @@ def actions(found: Reckoning) -> Table:
     values: Mapping[str, object] = {
         "actions asked": found.asked,
         **outcomes,
+        **{f"  refused, {why}": count for why, count in sorted(found.refusals.items())},
         "not repeatable, performed twice": found.performed_twice,
         "repeatable, performed again": found.repeated,
-        "forged callbacks refused": f"{found.forged - found.forged_accepted} of {found.forged}",
+        "forged requests refused": f"{found.forged - found.forged_accepted} of {found.forged}",
         "received to visible, p50": f"{found.visible.get('p50', 0) * 1000:.0f} ms",
         "received to visible, p99": f"{found.visible.get('p99', 0) * 1000:.0f} ms",
     }

@@ -55,6 +55,7 @@ class Reckoning:
     rows: list[Row] = field(default_factory=list)
     asked: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
     performed_twice: int = 0
     repeated: int = 0
     forged: int = 0
@@ -177,6 +178,8 @@ def _actions(found: Reckoning, truth: Json, seen: Seen) -> None:
         if result is None:
             found.differences.append(f"action {action_id}: asked for, and no result")
             continue
+        if result.outcome == "refused":
+            found.refusals[f"{action.type}: {result.error_code or result.reason}"] += 1
         if REPEATABLE[action.type]:
             continue
         there = effects.get(action_id, 0)

@@ -33,6 +33,9 @@ TWIML = "<Response><Say>Thank you.</Say></Response>"
 SOURCE = b"switchhook/demo"
 SPELL = 0.25  # seconds between two handfuls
 
+Request = list[Action] | str
+"""Actions asked for together, or the body of an inbound message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Amount:
@@ -60,7 +63,7 @@ class Traffic:
         handful = max(1, round(len(planned) * SPELL / self._amount.seconds))
         async with self._stack.emulator_client() as people:
             async for some in _paced([planned[at : at + handful] for at in range(0, len(planned), handful)]):
-                await self._ask([each for each in some if not isinstance(each, str)])
+                await self._ask([action for each in some if not isinstance(each, str) for action in each])
                 for body in (each for each in some if isinstance(each, str)):
                     await self._write(people, body)
 
@@ -94,17 +97,13 @@ class Traffic:
         text = {"from": f"+1415{self.inbound:07d}", "to": OURS, "body": body, "url": url}
         (await people.post("/emulator/inbound/messages", json=text)).raise_for_status()
 
-    def _planned(self) -> list[Action | str]:
-        """Actions, and bodies of inbound messages."""
+    def _planned(self) -> list[Request]:
         amount = self._amount
         return [
-            *(_message(number) for number in range(amount.messages)),
-            *(_call(number) for number in range(amount.calls)),
-            *(
-                _participant(conference, seat)
-                for conference in range(amount.conferences)
-                for seat in range(3 + conference % 3)
-            ),
+            *([_message(number)] for number in range(amount.messages)),
+            *([_call(number)] for number in range(amount.calls)),
+            # At once: whoever is added after the others have left meets nobody.
+            *([_participant(each, seat) for seat in range(3 + each % 3)] for each in range(amount.conferences)),
             *("INFO" if number % 5 == 0 else f"Hello no. {number}" for number in range(amount.inbound)),
         ]
 
@@ -147,7 +146,7 @@ def follow_up(change: Change) -> Action | None:
     return None
 
 
-async def _paced(handfuls: Sequence[list[Action | str]]) -> AsyncIterator[list[Action | str]]:
+async def _paced(handfuls: Sequence[list[Request]]) -> AsyncIterator[list[Request]]:
     clock = asyncio.get_running_loop().time
     start = clock()
     for at, some in enumerate(handfuls):

@@ -7,7 +7,7 @@ A crash between any two leaves a row that says how far it had come: claimed and 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -32,7 +32,11 @@ PUBLISHED_AT_ONCE = 500
 
 
 class Provider(Protocol):
-    async def perform(self, action: Action) -> Reply: ...
+    async def perform(self, action: Action) -> Reply:
+        """Asks for it, once."""
+
+    async def look_up(self, action: Action, sid: str) -> Reply:
+        """Reads what it made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +141,9 @@ class Performer:
     async def _perform(self, entry: Entry) -> None:
         action = entry.action
         with self._metrics.request_seconds.labels(action.type).time():
-            reply = await self._provider.perform(action)
+            reply = await self._reply(entry)
         pause = backoff(entry.attempts, self._pace, random.random())  # noqa: S311  # jitter, not a secret
-        settlement = settle(action, reply, self._clock().timestamp() + pause)
+        settlement = settle(entry, reply, self._clock().timestamp() + pause)
         if isinstance(reply, Lost) and settlement.state is State.WAITING:
             self._metrics.repeats.labels(action.type).inc()
         self._answers.put_nowait(settlement)
@@ -154,6 +158,11 @@ class Performer:
             reason=settlement.reason,
             attempt=entry.attempts,
         )
+
+    async def _reply(self, entry: Entry) -> Reply:
+        if entry.is_lookup and entry.resource_sid is not None:
+            return await self._provider.look_up(entry.action, entry.resource_sid)
+        return await self._provider.perform(entry.action)
 
     async def _settle(self) -> None:
         """Writes down all answers that are there, in one transaction."""
@@ -205,28 +214,38 @@ def backoff(attempts: int, pace: Pace, jitter: float) -> float:
     return most * (0.5 + jitter / 2)
 
 
-def settle(action: Action, reply: Reply, again: float) -> Settlement:
+def settle(entry: Entry, reply: Reply, again: float) -> Settlement:
     """What the ledger should know after a reply. `again` is when to try once more, where that is right."""
+    action = entry.action
     match reply:
         case Done(http_status, body):
-            try:
-                event = observe(action.type, body)
-            except Unreadable as error:
-                # It took effect all the same; its callbacks will tell of it.
-                log.error("answer could not be read", action=action.type, id=action.id, fields=str(error))
-                event = None
+            event = _shown(entry, body)
             shown = event.model_dump_json(exclude_none=True, by_alias=True).encode() if event else None
-            sid = effect(action.type, event) or getattr(action, "call_sid", None)
+            sid = effect(event) or getattr(action, "call_sid", None)
             return Settlement(action.id, State.DONE, 0.0, sid, http_status, observation=shown)
+        case Refused(status, error_code, _) if entry.is_lookup:
+            # It was made, and is gone by now: that it was made stays true.
+            return Settlement(action.id, State.DONE, http_status=status, error_code=error_code)
         case Refused(status, error_code, reason):
-            return Settlement(
-                action.id, State.REFUSED, http_status=status, error_code=error_code, reason=reason or "provider"
-            )
+            why = reason or "provider"
+            return Settlement(action.id, State.REFUSED, http_status=status, error_code=error_code, reason=why)
         case NotYet(reason, status, error_code):
             return Settlement(action.id, State.WAITING, again, http_status=status, error_code=error_code, reason=reason)
         case Lost(reason, status):
-            state = State.WAITING if REPEATABLE[action.type] else State.UNKNOWN
-            return Settlement(action.id, state, again, http_status=status, reason=reason)
+            harmless = REPEATABLE[action.type] or entry.is_lookup
+            return Settlement(
+                action.id, State.WAITING if harmless else State.UNKNOWN, again, http_status=status, reason=reason
+            )
+
+
+def _shown(entry: Entry, body: Mapping[str, object]) -> Event | None:
+    action = entry.action
+    try:
+        return observe(action.type, body, looked_up=entry.is_lookup)
+    except Unreadable as error:
+        # It took effect all the same; its callbacks will tell of it.
+        log.error("answer could not be read", action=action.type, id=action.id, fields=str(error))
+        return None
 
 
 def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:

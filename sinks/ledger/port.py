@@ -1,10 +1,12 @@
 """The ledger port, and its in-memory twin.
 
-    waiting → running → done | refused | unknown          unknown → done, once something shows its effect
-       ▲         │
-       └─────────┘  nothing happened yet (a limit, no connection), or the action is repeatable
+    waiting → running → done | refused | unknown
+       ▲         │                          │
+       ├─────────┘ nothing happened yet (a limit, no connection), or the action is repeatable
+       └────────────────────────────────────┘ something showed its effect: what it made is looked up, then done
 
-An action that is not repeatable leaves `waiting` once. Times are seconds since 1970.
+An action that is not repeatable is asked for once; when it waits again with a `resource_sid`, only to be looked up.
+Times are seconds since 1970.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,6 +52,11 @@ class Entry:
     revision: int = 0
     published: bool = True
 
+    @property
+    def is_lookup(self) -> bool:
+        """Whether its effect is known to be there, so that reading the resource is all that is left to do."""
+        return self.resource_sid is not None and not REPEATABLE[self.action.type]
+
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
@@ -75,7 +82,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Attempts whose performer is gone: `unknown` ones, and repeatable ones that wait again, by action type."""
+    """Attempts whose performer is gone: `unknown` ones, and those that wait again, by action type."""
 
     unknown: Sequence[str]
     again: Sequence[str]
@@ -96,11 +103,11 @@ class Ledger(Protocol):
         ...
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
-        """An attempt whose effect was seen meanwhile is done, whatever came of its answer."""
+        """Where the effect of an unknown one was seen meanwhile, it waits to be looked up."""
         ...
 
     async def sighted(self, effects: Mapping[str, str], now: float) -> Sequence[str]:
-        """Action id → SID that shows its effect. Returns the types of the unknown ones that are done by that."""
+        """Action id → SID that shows its effect. Returns the types of the unknown ones that it makes known."""
         ...
 
     async def expire(self, now: float) -> Expired:
@@ -123,8 +130,11 @@ def recipient(action: Action) -> str | None:
     return getattr(action, "to", None)
 
 
-def refusal(action: Action, now: float, recent: int, cap: int) -> str | None:
-    """Why an action must not be performed now or ever."""
+def refusal(entry: Entry, now: float, recent: int, cap: int) -> str | None:
+    """Why an action must not be performed, now or ever."""
+    action = entry.action
+    if entry.is_lookup:
+        return None
     if action.not_after is not None and now > action.not_after.timestamp():
         return "expired"
     if recipient(action) is not None and recent >= cap:
@@ -154,11 +164,11 @@ class MemoryLedger:
             busy.add(key)
             if entry.due > now or len(claimed) == limit:
                 continue
-            reason = refusal(entry.action, now, self._recent(entry.action, now), cap)
+            reason = refusal(entry, now, self._recent(entry.action, now), cap)
             if reason is not None:
                 self._put(entry, state=State.REFUSED, reason=reason, settled_at=now, published=False)
                 continue
-            attempts = entry.attempts + 1
+            attempts = entry.attempts + (not entry.is_lookup)
             claimed.append(
                 self._put(entry, state=State.RUNNING, attempts=attempts, leased_until=now + lease, performed_at=now)
             )
@@ -177,12 +187,13 @@ class MemoryLedger:
             if entry.state not in OPEN:
                 continue
             state = settlement.state
+            due = settlement.due
             if state is State.UNKNOWN and entry.resource_sid is not None:
-                state = State.DONE
+                state, due = State.WAITING, now
             self._put(
                 entry,
                 state=state,
-                due=settlement.due,
+                due=due,
                 resource_sid=settlement.resource_sid or entry.resource_sid,
                 http_status=settlement.http_status,
                 error_code=settlement.error_code,
@@ -202,8 +213,9 @@ class MemoryLedger:
             seen = self._put(entry, resource_sid=entry.resource_sid or sid)
             if entry.state is State.UNKNOWN:
                 found.append(entry.action.type)
+                # Published or not, that it was unknown is old news.
                 revision = entry.revision + 1
-                self._put(seen, state=State.DONE, reason=None, settled_at=now, revision=revision, published=False)
+                self._put(seen, state=State.WAITING, reason=None, due=now, revision=revision, published=True)
         return found
 
     async def expire(self, now: float) -> Expired:
@@ -211,15 +223,13 @@ class MemoryLedger:
         for entry in list(self.entries.values()):
             if entry.state is not State.RUNNING or entry.leased_until > now:
                 continue
-            if REPEATABLE[entry.action.type]:
+            if REPEATABLE[entry.action.type] or entry.is_lookup:
                 again.append(entry.action.type)
                 self._put(entry, state=State.WAITING, due=now)
                 continue
-            state = State.UNKNOWN if entry.resource_sid is None else State.DONE
-            if state is State.UNKNOWN:
-                unknown.append(entry.action.type)
-            revision = entry.revision + 1
-            self._put(entry, state=state, reason="lease_expired", settled_at=now, revision=revision, published=False)
+            unknown.append(entry.action.type)
+            changed = {"reason": "lease_expired", "settled_at": now, "revision": entry.revision + 1}
+            self._put(entry, state=State.UNKNOWN, published=False, **changed)
         return Expired(unknown, again)
 
     async def unpublished(self, limit: int) -> Sequence[Entry]:

@@ -70,10 +70,8 @@ class Sightings:
             except Undecodable:
                 continue
         found = await self.ledger.sighted(effects, self.clock().timestamp()) if effects else ()
-        for action_type in found:
-            self.metrics.actions.labels(action_type, "done").inc()
         if found:
-            log.info("unknown actions found", found=len(found))
+            log.info("unknown actions found", found=len(found), types=sorted(set(found)))
             self.wake()
 
 

@@ -30,12 +30,16 @@ _CHUNK = 900
 _T = ACTIONS.c
 _REACHING = (State.RUNNING, State.DONE, State.UNKNOWN)
 
+# Not `in_`, here and below: executemany takes no list.
+_IS_LOOKUP = and_(
+    _T.resource_sid.is_not(None), or_(*(_T.type == name for name, again in REPEATABLE.items() if not again))
+)
 _CLAIM = (
     ACTIONS.update()
     .where(_T.id == bindparam("its_id"))
     .values(
         state=State.RUNNING,
-        attempts=_T.attempts + 1,
+        attempts=case((_IS_LOOKUP, _T.attempts), else_=_T.attempts + 1),
         leased_until=bindparam("until"),
         performed_at=bindparam("at"),
     )
@@ -48,19 +52,18 @@ _REFUSE = (
 _SEEN = and_(bindparam("state") == State.UNKNOWN, _T.resource_sid.is_not(None))
 _SETTLE = (
     ACTIONS.update()
-    # Not `in_`: executemany takes no list.
     .where(_T.id == bindparam("its_id"), or_(*(_T.state == state for state in OPEN)))
     .values(
-        state=case((_SEEN, State.DONE), else_=bindparam("state")),
-        reason=case((_SEEN, None), else_=bindparam("why")),
-        due=bindparam("again"),
+        state=case((_SEEN, State.WAITING), else_=bindparam("state")),
+        reason=bindparam("why"),
+        due=case((_SEEN, bindparam("at")), else_=bindparam("again")),
         resource_sid=func.coalesce(bindparam("sid"), _T.resource_sid),
         http_status=bindparam("status"),
         error_code=bindparam("code"),
         observation=bindparam("shown"),
         settled_at=bindparam("at"),
         revision=_T.revision + 1,
-        published=bindparam("is_published"),
+        published=or_(_SEEN, bindparam("is_published")),
     )
 )
 _SIGHT = (
@@ -71,7 +74,8 @@ _SIGHT = (
 _FOUND = (
     ACTIONS.update()
     .where(_T.id == bindparam("its_id"), _T.state == State.UNKNOWN)
-    .values(state=State.DONE, reason=None, settled_at=bindparam("at"), revision=_T.revision + 1, published=False)
+    # Published or not, that it was unknown is old news.
+    .values(state=State.WAITING, reason=None, due=bindparam("at"), revision=_T.revision + 1, published=True)
 )
 _PUBLISHED = (
     ACTIONS.update()
@@ -113,7 +117,7 @@ class SqlLedger:
             claimed, running, refused = [], [], []
             for entry in waiting:
                 whom = recipient(entry.action)
-                reason = refusal(entry.action, now, recent[whom], cap)
+                reason = refusal(entry, now, recent[whom], cap)
                 if reason is not None:
                     refused.append({"its_id": entry.action.id, "why": reason, "at": now})
                     continue
@@ -168,8 +172,8 @@ class SqlLedger:
         overdue = select(_T.id, _T.type, _T.resource_sid).where(_T.state == State.RUNNING, _T.leased_until <= now)
         async with self._begun() as connection:
             rows = (await connection.execute(overdue)).all()
-            again = [row for row in rows if REPEATABLE[row.type]]
-            once = [row for row in rows if not REPEATABLE[row.type]]
+            again = [row for row in rows if REPEATABLE[row.type] or row.resource_sid is not None]
+            once = [row for row in rows if not REPEATABLE[row.type] and row.resource_sid is None]
             if again:
                 ids = [row.id for row in again]
                 for some in _chunks(ids):
@@ -181,14 +185,14 @@ class SqlLedger:
                     ACTIONS.update()
                     .where(_T.id.in_(some))
                     .values(
-                        state=case((_T.resource_sid.is_not(None), State.DONE), else_=State.UNKNOWN),
+                        state=State.UNKNOWN,
                         reason="lease_expired",
                         settled_at=now,
                         revision=_T.revision + 1,
                         published=False,
                     )
                 )
-        return Expired([row.type for row in once if row.resource_sid is None], [row.type for row in again])
+        return Expired([row.type for row in once], [row.type for row in again])
 
     async def unpublished(self, limit: int) -> Sequence[Entry]:
         wanted = select(ACTIONS).where(_T.published.is_(False)).order_by(_T.position).limit(limit)
@@ -274,7 +278,7 @@ def _claimed(entry: Entry, now: float, lease: float) -> Entry:
     return Entry(
         action=entry.action,
         state=State.RUNNING,
-        attempts=entry.attempts + 1,
+        attempts=entry.attempts + (not entry.is_lookup),
         due=entry.due,
         leased_until=now + lease,
         performed_at=now,

@@ -25,7 +25,7 @@ _KEEP_IDLE_SECONDS = 2.0
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 Call = Callable[[Client, Any, str], Awaitable[object]]
-
+Lookup = Callable[[Client, str], Awaitable[object]]
 
 CALLS: Mapping[str, Call] = {
     "messages.create": lambda sdk, a, base: sdk.messages.create_async(**requests.create_message(a, base)),
@@ -41,6 +41,14 @@ CALLS: Mapping[str, Call] = {
         sdk.conferences(a.conference_sid).participants(a.call_sid).delete_async()
     ),
     "recordings.fetch": lambda sdk, a, base: sdk.recordings(a.recording_sid).fetch_async(),
+}
+
+# How to read what an action made, once something has shown that it is there. A participant may have left by then;
+# its call stays.
+LOOKUPS: Mapping[str, Lookup] = {
+    "messages.create": lambda sdk, sid: sdk.messages(sid).fetch_async(),
+    "calls.create": lambda sdk, sid: sdk.calls(sid).fetch_async(),
+    "participants.add": lambda sdk, sid: sdk.calls(sid).fetch_async(),
 }
 
 
@@ -63,6 +71,13 @@ class Twilio:
 
     async def perform(self, action: Action) -> Reply:
         """Asks for it once. Never raises for what the provider or the network does."""
+        return await self._ask(action, lambda sdk: CALLS[action.type](sdk, action, self._public_base))
+
+    async def look_up(self, action: Action, sid: str) -> Reply:
+        """Reads what an action made."""
+        return await self._ask(action, lambda sdk: LOOKUPS[action.type](sdk, sid))
+
+    async def _ask(self, action: Action, call: Callable[[Client], Awaitable[object]]) -> Reply:
         account = self._accounts.get(action.account_sid)
         if account is None:
             return Refused(None, None, "unknown_account")
@@ -77,7 +92,7 @@ class Twilio:
         )
         try:
             async with asyncio.timeout(self._timeout):  # of the whole request; httpx limits each of its parts
-                await CALLS[action.type](sdk, action, self._public_base)
+                await call(sdk)
         except _NEVER_LEFT:
             return NotYet("no_connection")
         except (httpx.HTTPError, TimeoutError) as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from ingest.contract.codec import subject
 from ingest.contract.events import (
     CallObserved,
     Event,
@@ -65,15 +66,17 @@ SHOWN_BY: Mapping[str, Shown] = {
     "participants.mute": PARTICIPANT,
     "recordings.fetch": RECORDING,
 }
+# What a lookup of a made resource reads.
+LOOKED_UP: Mapping[str, Shown] = {"messages.create": MESSAGE, "calls.create": CALL, "participants.add": CALL}
 
 
 class Unreadable(ValueError):
     """The answer is not the resource that was asked for. Names fields, never values."""
 
 
-def observe(action_type: str, body: Mapping[str, object]) -> Event | None:
+def observe(action_type: str, body: Mapping[str, object], *, looked_up: bool = False) -> Event | None:
     """The event that an answer to an action is; None where it shows nothing (a deletion). Raises Unreadable."""
-    shown = SHOWN_BY.get(action_type)
+    shown = (LOOKED_UP if looked_up else SHOWN_BY).get(action_type)
     if shown is None or not body:
         return None
     values = {name: body[name] for name in shown.properties if body.get(name) not in (None, "")}
@@ -89,9 +92,8 @@ def observe(action_type: str, body: Mapping[str, object]) -> Event | None:
     return event.model_copy(update={"id": event_id(event)})
 
 
-def effect(action_type: str, event: Event | None) -> str | None:
+def effect(event: Event | None) -> str | None:
     """The SID of what an action made or touched."""
     if event is None:
         return None
-    field = SHOWN_BY[action_type].sid or "call_sid"
-    return str(getattr(event, field))
+    return event.call_sid if isinstance(event, ParticipantObserved) else subject(event)
