@@ -12,15 +12,19 @@ from kafka.admin import (
     NewTopic,
 )
 from kafka.errors import KafkaError, TopicAlreadyExistsError
-from pydantic import ValidationError
 
+from ingest.contract import environment
 from ingest.contract import topics as ingest
+from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import Topic
 from processors.contract import topics as processors
 from sinks.contract import topics as sinks
 
 TOPICS: Sequence[Topic] = (*ingest.TOPICS, *processors.TOPICS, *sinks.TOPICS)
+
+BOOTSTRAP_MS = 10_000
+"""How long a broker has to answer for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +100,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="only compare; exit 1 on any difference")
     parser.add_argument("--profile", choices=("cluster", "one-node"), default="cluster")
     chosen = parser.parse_args(arguments)
-    try:
-        kafka = Kafka()
-        admin = KafkaAdminClient(**kafka.admin_options())
-    except ValidationError as error:
-        print(f"SWITCHHOOK_KAFKA_…: {error}", file=sys.stderr)
+    mistakes: list[str] = []
+    kafka = environment.read(Kafka, mistakes)
+    if kafka is None or mistakes:
+        print(InvalidSettings(mistakes).told("topics"), file=sys.stderr)
         return 2
+    try:
+        return _connected(kafka, declared(chosen.profile), chosen.check)
     except KafkaError as error:
-        print(f"no broker at SWITCHHOOK_KAFKA_BOOTSTRAP_SERVERS ({type(error).__name__})", file=sys.stderr)
+        print(
+            f"the broker at {kafka.bootstrap_servers} did not do it ({type(error).__name__}): see that it runs, that "
+            "SWITCHHOOK_KAFKA_BOOTSTRAP_SERVERS names it, and that it lets us in",
+            file=sys.stderr,
+        )
         return 2
+
+
+def _connected(kafka: Kafka, topics: Sequence[Topic], check: bool) -> int:
+    admin = KafkaAdminClient(**kafka.admin_options(), bootstrap_timeout_ms=BOOTSTRAP_MS)
     try:
-        return _run(admin, kafka.topic_prefix, declared(chosen.profile), chosen.check)
+        return _run(admin, kafka.topic_prefix, topics, check)
     finally:
         admin.close()
 

@@ -13,8 +13,8 @@ from ingest.contract.kafka import Kafka
 from ingest.contract.topics import DEAD_LETTERS, EVENT_TOPICS
 from processors.app import create_app
 from processors.contract.topics import TOPICS
-from processors.domain.rules import InvalidRules, load_rules
-from processors.settings import Settings, read_settings
+from processors.domain.rules import InvalidRules
+from processors.settings import Settings, load_rules, read_settings
 from processors.sql import AlreadyInUse, connect, hold
 from processors.store.migrations import migrate_state
 from processors.store.sql import SqlStore

@@ -9,8 +9,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from ingest.contract import environment
 from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
-from processors.domain.rules import InvalidRules, Rules, load_rules
+from processors.domain.rules import InvalidRules, Rules, parse_rules
 from processors.stream.settings import StreamSettings
+
+
+def load_rules(path: Path) -> Rules:
+    """The rules of a file. Raises InvalidRules with all that is wrong."""
+    try:
+        return parse_rules(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRules([f"cannot read {path}: {error}"]) from None
 
 
 def _rules_in(value: object) -> object:

@@ -11,7 +11,7 @@ https://www.twilio.com/docs/voice/twiml/conference#attributes-statusCallback.
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from ingest.contract.sids import (
     AccountSid,
@@ -25,6 +25,11 @@ from ingest.contract.times import Instant
 
 Status = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z_-]*$")]
 """A status or event name as the provider spells it, lower case."""
+
+Number = Annotated[int, Field(ge=-1, le=2**31 - 1)]
+"""A count or code of the provider's; -1 where it knows none. More than 32 bits no column and few readers would hold."""
+
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Frozen(BaseModel):
@@ -50,9 +55,9 @@ class Addressed(Frozen):
 class MessageFacts(Addressed):
     messaging_service_sid: MessagingServiceSid | None = None
     body: str | None = None
-    num_media: NonNegativeInt | None = None
-    num_segments: NonNegativeInt | None = None
-    error_code: int | None = None
+    num_media: Count | None = None
+    num_segments: Count | None = None
+    error_code: Number | None = None
     error_message: str | None = None
     price: str | None = None
     price_unit: str | None = None
@@ -90,7 +95,7 @@ class MessageObserved(EventBase, MessageFacts):
 class CallFacts(Addressed):
     parent_call_sid: CallSid | None = None
     answered_by: str | None = None
-    duration: NonNegativeInt | None = Field(default=None, description="seconds")
+    duration: Count | None = Field(default=None, description="seconds")
     price: str | None = None
     price_unit: str | None = None
 
@@ -101,10 +106,10 @@ class CallUpdated(EventBase, CallFacts):
     type: Literal["call.updated"] = "call.updated"
     call_sid: CallSid
     status: Status
-    sequence_number: NonNegativeInt | None = None
+    sequence_number: Count | None = None
     timestamp: Instant | None = None
     callback_source: str | None = None
-    sip_response_code: int | None = None
+    sip_response_code: Number | None = None
     recording_sid: RecordingSid | None = None
 
 
@@ -120,12 +125,12 @@ class CallObserved(EventBase, CallFacts):
 class RecordingFacts(Frozen):
     call_sid: CallSid | None = None
     conference_sid: ConferenceSid | None = None
-    channels: NonNegativeInt | None = None
-    duration: int | None = Field(default=None, ge=-1, description="seconds; -1 while unknown")
+    channels: Count | None = None
+    duration: Number | None = Field(default=None, description="seconds; -1 while unknown")
     source: str | None = None
     track: str | None = None
     start_time: Instant | None = None
-    error_code: int | None = None
+    error_code: Number | None = None
     url: str | None = None
 
 
@@ -148,7 +153,7 @@ class ConferenceUpdated(EventBase):
     type: Literal["conference.updated"] = "conference.updated"
     conference_sid: ConferenceSid
     event: Status
-    sequence_number: NonNegativeInt | None = None
+    sequence_number: Count | None = None
     timestamp: Instant | None = None
     friendly_name: str | None = None
     call_sid: CallSid | None = None

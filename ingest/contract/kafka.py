@@ -6,9 +6,9 @@ Names follow https://kafka.apache.org/documentation/#configuration.
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, FilePath, SecretStr, StringConstraints, model_validator
+from pydantic import Field, FilePath, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Servers = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]:-]+:\d{1,5}(,[A-Za-z0-9_.\[\]:-]+:\d{1,5})*$")]
@@ -30,11 +30,12 @@ class Kafka(BaseSettings):
     session_timeout: float = Field(default=10.0, gt=0, description="seconds until a silent worker is given up")
     rebalance_timeout: float = Field(default=30.0, gt=0, description="seconds a worker has to join a rebalance")
 
-    @model_validator(mode="after")
-    def _sasl_is_whole(self) -> Self:
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ValueError("SASL needs SWITCHHOOK_KAFKA_SASL_USERNAME and SWITCHHOOK_KAFKA_SASL_PASSWORD")
-        return self
+    @field_validator("sasl_username", "sasl_password")
+    @classmethod
+    def _is_given_for_sasl(cls, value: str | SecretStr | None, known: ValidationInfo) -> str | SecretStr | None:
+        if not value and str(known.data.get("security_protocol", "")).startswith("SASL"):
+            raise ValueError("not set; SASL needs it")
+        return value
 
     def topic(self, name: str) -> str:
         return f"{self.topic_prefix}.{name}"

@@ -27,5 +27,13 @@ def rfc3339(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def read_rfc3339(text: str) -> datetime:
+    """The instant, in UTC. Raises ValueError for a time without a zone, OverflowError for one that UTC cannot say."""
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return value.astimezone(UTC)
+
+
 Instant = Annotated[AwareDatetime, BeforeValidator(read_rfc2822), AfterValidator(to_utc)]
 """A point in time, always UTC. Reads RFC 2822 and RFC 3339; refuses times without a zone."""

@@ -16,7 +16,9 @@ from ingest.contract.times import Instant
 ActionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
 """Chosen by who asks; the same id twice is the same action. A suffix `-dN` says how deep in a chain of rules it is."""
 
-Address = Annotated[str, Field(pattern=r"^(\+[1-9]\d{1,14}|(whatsapp|rcs|sip|client|messenger):.{1,200}|\d{3,8})$")]
+Address = Annotated[
+    str, Field(pattern=r"^(\+[1-9][0-9]{1,14}|(whatsapp|rcs|sip|client|messenger):.{1,200}|[0-9]{3,8})$")
+]
 """E.164, a short code, or a channel address."""
 
 _DEPTH = re.compile(r"-d(\d{1,3})$")

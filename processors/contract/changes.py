@@ -27,7 +27,7 @@ class Change(Frozen):
     kind: Kind
     account_sid: AccountSid
     version: PositiveInt
-    status: str | None
+    status: str | None = None
     terminal: bool
     direction: str | None = None
     error_code: int | None = None

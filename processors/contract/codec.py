@@ -21,7 +21,7 @@ def encode_change(change: Change) -> tuple[bytes, bytes, Headers]:
 
 
 def decode_change(value: bytes | None) -> Change:
-    return _decoded(Change.model_validate_json, value)
+    return _decoded(lambda json: Change.model_validate_json(json, extra="ignore"), value)
 
 
 def encode_action(action: Action, *, source: bytes = SOURCE) -> tuple[bytes, bytes, Headers]:

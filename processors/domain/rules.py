@@ -6,7 +6,6 @@ repetition or batching of events.
 
 import string
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
@@ -148,13 +147,6 @@ def parse_rules(text: str) -> Rules:
         return Rules.model_validate(document or {})
     except ValidationError as error:
         raise InvalidRules([_problem(document, item) for item in error.errors(include_input=False)]) from None
-
-
-def load_rules(path: Path) -> Rules:
-    try:
-        return parse_rules(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRules([f"cannot read {path}: {error}"]) from None
 
 
 def _problem(document: object, item: Mapping[str, Any]) -> str:

@@ -25,6 +25,6 @@ def decode_result(value: bytes | None) -> Result:
     if value is None:
         raise Undecodable("empty", "the record has no value")
     try:
-        return Result.model_validate_json(value)
+        return Result.model_validate_json(value, extra="ignore")
     except ValidationError as error:
         raise Undecodable("invalid_value", str(error.error_count())) from None

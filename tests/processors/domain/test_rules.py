@@ -13,7 +13,8 @@ from processors.domain.deciding import Unmade
 from processors.domain.facts import Resource
 from processors.domain.fold import fold
 from processors.domain.reading import read
-from processors.domain.rules import InvalidRules, Rules, load_rules, parse_rules
+from processors.domain.rules import InvalidRules, Rules, parse_rules
+from processors.settings import load_rules
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNT = "AC" + "0" * 32
