@@ -1,8 +1,9 @@
-"""The broker that the broker-facing tests run on."""
+"""The broker that the broker-facing tests run on: `--broker=embedded`, or one node of Apache Kafka itself."""
 
 import asyncio
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,31 +22,48 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--broker",
+        choices=("embedded", "kafka"),
+        default="embedded",
+        help="what the tests marked `broker` run on: the embedded one, or Apache Kafka (needs Java and Maven)",
+    )
+    parser.addoption("--proof", action="store_true", help="full counts instead of those that fit into CI")
+    parser.addoption("--seed", type=int, default=1, help="of histories, faults and kills")
+
+
 @dataclass(frozen=True)
 class Broker:
     bootstrap: str
+    idempotence: bool = False  # the embedded broker has no idempotent producer
 
     def kafka(self, prefix: str = "comms") -> Kafka:
         """Settings for this broker with deadlines short enough for a test."""
         return Kafka(
             bootstrap_servers=self.bootstrap,
             topic_prefix=prefix,
-            idempotence=False,  # the embedded broker has no idempotent producer
-            session_timeout=6.0,
+            idempotence=self.idempotence,
+            session_timeout=6.0,  # the least that Apache Kafka allows
             rebalance_timeout=6.0,
         )
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     port = free_port()
     folder = tmp_path_factory.mktemp("broker")
-    command = embedded(port)
+    real = request.config.getoption("--broker") == "kafka"
+    command = (
+        [sys.executable, "-m", "deploy.kafka.run", "--port", str(port), "--dir", str(folder / "kafka")]
+        if real
+        else embedded(port)
+    )
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
         try:
             _wait_for_port(port, process, folder / "log")
-            yield Broker(f"127.0.0.1:{port}")
+            yield Broker(f"127.0.0.1:{port}", idempotence=real)
         finally:
             process.terminate()
             process.wait(20)
