@@ -111,8 +111,7 @@ async def test_a_broker_that_goes_and_comes_back_is_told_of_and_recovered_from(
     assert found.differences == []
     assert sum(row.lost for row in found.rows) > 0, "the broker was gone under traffic, and nothing was refused?"
     for name, line in (("ingest", "broker_down"), *((name, "not ready") for name in READY[1:])):
-        assert stack.log(name, 10_000_000).count(f'"{line}"') >= 1
-    assert stack.log("ingest", 10_000_000).count('"broker_down"') == 1
+        assert stack.log(name, 10_000_000).count(f'"{line}"') == 1
 
 
 def tell(found: Reckoning, seed: int, began: float) -> None:
