@@ -45,12 +45,7 @@ async def lived(seed: int) -> World:
         asked = Outgoing(ACTIONS.called("comms"), record_key, value, headers)
         await world.topics.publish([asked] * chance.randint(1, 2))
     for _ in range(chance.randint(0, 3)):
-        key, body = provider.sid("SM"), chance.choice(["INFO", "hello"])
-        addresses = {"from": THEIRS, "to": OURS}
-        provider.say(
-            e.MessageReceived(account_sid=ACCOUNT, message_sid=key, body=body, direction="inbound", **addresses)
-        )
-        provider.statuses[key] = "received"
+        provider.receive(THEIRS, OURS, chance.choice(["INFO", "hello"]))
     for _ in range(chance.randint(0, 3)):
         call(world)
     for _ in range(chance.randint(0, 2)):

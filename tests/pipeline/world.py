@@ -120,6 +120,7 @@ class Provider:
     effects: Counter[str] = field(default_factory=Counter)
     wire: list[Envelope] = field(default_factory=list)
     made: dict[str, e.MessageObserved] = field(default_factory=dict)
+    ours: frozenset[str] = frozenset()  # numbers whose inbound messages come to us as well
     said: int = 0
 
     def sid(self, prefix: str) -> str:
@@ -147,6 +148,12 @@ class Provider:
         self.statuses[key] = end
         return key
 
+    def receive(self, sender: str, to: str, body: str) -> None:
+        """Somebody writes to one of our numbers."""
+        key, addresses = self.sid("SM"), {"from": sender, "to": to}
+        self.statuses[key] = "received"
+        self.say(e.MessageReceived(account_sid=ACCOUNT, message_sid=key, body=body, direction="inbound", **addresses))
+
     def perform(self, action: Action) -> Reply:
         if self.chance.random() < 0.1:
             return NotYet("rate_limited", 429, 20429)
@@ -154,6 +161,8 @@ class Provider:
         if isinstance(action, CreateMessage):
             self.effects[action.id] += 1
             key = self.message(action.id, action.to)
+            if action.to in self.ours:
+                self.receive(action.from_ or OURS, action.to, action.body or "")
             body = self.shown(key)
         elif isinstance(action, FetchRecording):
             body = {"sid": action.recording_sid, "account_sid": ACCOUNT, "status": "completed"}
@@ -169,7 +178,8 @@ class Provider:
 
 
 class World:
-    def __init__(self, seed: int, rules: Rules) -> None:
+    def __init__(self, seed: int, rules: Rules, *, cap: int = 100) -> None:
+        self.cap = cap
         self.chance = random.Random(seed)
         self.clock, self.fuse = Clock(), Fuse()
         self.topics, self.rows, self.ledger = Topics(self.fuse), Rows(self.fuse), MemoryLedger()
@@ -240,7 +250,7 @@ class World:
         """Claim, then ask; the process may die before the request, or before its answer is written down."""
         now = self.clock.seconds()
         await self.ledger.expire(now)
-        for entry in await self.ledger.claim(self.chance.randint(1, 5), now, LEASE, cap=100):
+        for entry in await self.ledger.claim(self.chance.randint(1, 5), now, LEASE, self.cap):
             self.fuse.burn()
             reply = (
                 self.provider.look_up(str(entry.resource_sid))
