@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint types lock clean
+.PHONY: setup demo test kafka chaos proof lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -18,7 +18,19 @@ demo: $(READY)
 	$(BIN)/python -m deploy.dev $(if $(STAY),--stay)
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not chaos"
+
+# On Apache Kafka, one node; needs Java 17 and, the first time, Maven.
+kafka: $(READY)
+	$(BIN)/python -m pytest -m broker --broker=kafka
+
+chaos: $(READY)
+	$(BIN)/python -m pytest -m chaos -rA
+
+# The full counts: thousands of seeded worlds, and chaos under the whole demo's traffic.
+proof: $(READY)
+	$(BIN)/python -m pytest --proof tests/pipeline -q
+	$(BIN)/python -m pytest --proof -m chaos -rA
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class Broker:
     bootstrap: str
     idempotence: bool = False  # the embedded broker has no idempotent producer
+    tells_configurations: bool = False  # nor does it keep topic configurations
 
     def kafka(self, prefix: str = "comms") -> Kafka:
         """Settings for this broker with deadlines short enough for a test."""
@@ -63,7 +64,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
         try:
             _wait_for_port(port, process, folder / "log")
-            yield Broker(f"127.0.0.1:{port}", idempotence=real)
+            yield Broker(f"127.0.0.1:{port}", idempotence=real, tells_configurations=real)
         finally:
             process.terminate()
             process.wait(20)

@@ -132,8 +132,16 @@ class TestCommand:
         run(broker, prefix)
         checked = run(broker, prefix, "--check")
         assert checked.returncode == 0, checked.stdout
-        assert f"{prefix}.messages: this broker does not tell topic configurations" in checked.stdout
+        untold = f"{prefix}.messages: this broker does not tell topic configurations"
+        assert (untold in checked.stdout) is not broker.tells_configurations
         assert checked.stdout.endswith("as declared\n")
+
+    def test_check_finds_another_configuration_where_the_broker_tells(self, broker: Broker, prefix: str) -> None:
+        create(broker, f"{prefix}.messages", 4)
+        run(broker, prefix)
+        checked = run(broker, prefix, "--check")
+        assert checked.returncode == (1 if broker.tells_configurations else 0)
+        assert (f"{prefix}.messages has max.message.bytes=" in checked.stdout) is broker.tells_configurations
 
     def test_check_fails_where_a_topic_is_missing_and_creates_nothing(self, broker: Broker, prefix: str) -> None:
         checked = run(broker, prefix, "--check")

@@ -1,0 +1,1 @@
+"""One real Apache Kafka node, for tests and for trying things on a machine without containers."""
