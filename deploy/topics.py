@@ -90,7 +90,7 @@ def look(admin: KafkaAdminClient, names: Sequence[str]) -> Mapping[str, Live]:
 
 
 def _config(admin: KafkaAdminClient, name: str) -> Mapping[str, str] | None:
-    described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)])
+    described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)], config_filter="all")
     told: dict[str, str] = described.get("topic", {}).get(name) or {}
     return {key: str(value.get("value") if isinstance(value, dict) else value) for key, value in told.items()} or None
 

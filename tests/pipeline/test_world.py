@@ -132,7 +132,7 @@ async def test_every_world_comes_to_rest_in_the_truth(seed: int) -> None:
 
     assert {dict(record.headers)["dl_reason"] for record in records["comms.dead-letters"]} == {b"invalid_value"}
     latest: dict[str, Change] = {}
-    for record in records["comms.changes"]:
+    for record in records.get("comms.changes", ()):  # a world may be one action that a crash undid
         change = decode_change(record.value)
         if change.key not in latest or change.version >= latest[change.key].version:
             latest[change.key] = change
