@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ingest.contract.codec import Headers
-from ingest.contract.kafka import Kafka
+from ingest.contract.kafka import Kafka, close, has_lost_count
 from ingest.contract.topics import RECORD_BYTES, Topic
 
 _FIRST_BACKOFF, _LAST_BACKOFF, _PROBE_SECONDS = 0.2, 5.0, 2.0
@@ -49,6 +49,8 @@ class KafkaPublisher:
         self._producer: AIOKafkaProducer | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._trouble: str | None = "connecting"
+        self._closing: set[asyncio.Task[None]] = set()
+        self._hurry = asyncio.Event()
         self._log = structlog.get_logger("ingest.publisher")
 
     async def start(self) -> None:
@@ -61,10 +63,12 @@ class KafkaPublisher:
                 await self._keeper
         producer, self._producer, self._trouble = self._producer, None, "stopped"
         if producer is not None:
-            await self._close(producer)
+            await close(producer, self._deadline)
+        await asyncio.gather(*self._closing)
 
     async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
-        if self._producer is None:
+        producer = self._producer
+        if producer is None:
             raise Unavailable("not_connected")
         if self._free <= 0:
             raise Unavailable("buffer_full")
@@ -72,16 +76,17 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._deadline):
                 name = self._kafka.topic(topic.name)
-                sent = await self._producer.send(name, value, key=key, headers=list(headers))
+                sent = await producer.send(name, value, key=key, headers=list(headers))
                 # Shielded: giving up on one record must not cancel the batch it shares with others.
                 await asyncio.shield(sent)
-        except TimeoutError:
-            raise Unavailable("deadline") from None
-        except KafkaError as error:
-            raise Unavailable("refused_by_broker") from error
+        except (KafkaError, TimeoutError) as error:
+            if has_lost_count(error):
+                self._replace(producer, type(error).__name__)
+            raise Unavailable("deadline" if isinstance(error, TimeoutError) else "refused_by_broker") from error
         finally:
             self._free += 1
-        self._is_up()
+        if producer is self._producer:
+            self._is_up()
 
     def trouble(self) -> str | None:
         return self._trouble
@@ -89,17 +94,22 @@ class KafkaPublisher:
     async def _keep_connected(self) -> None:
         backoff = _FIRST_BACKOFF
         while True:
+            self._hurry.clear()
             try:
-                if self._producer is None:
-                    self._producer = await self._connect()
+                producer = self._producer
+                if producer is None:
+                    producer = self._producer = await self._connect()
                 async with asyncio.timeout(self._deadline):
-                    await self._producer.client.fetch_all_metadata()
-                self._is_up()
+                    await producer.client.fetch_all_metadata()
+                if producer is self._producer:  # and was not replaced meanwhile
+                    self._is_up()
                 backoff, pause = _FIRST_BACKOFF, _PROBE_SECONDS
             except (KafkaError, OSError, TimeoutError) as error:
                 self._is_down(type(error).__name__)
                 pause, backoff = backoff, min(backoff * 2, _LAST_BACKOFF)
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._hurry.wait()
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -114,15 +124,19 @@ class KafkaPublisher:
             async with asyncio.timeout(self._deadline):
                 await producer.start()
         except BaseException:
-            await self._close(producer)
+            await close(producer, self._deadline)
             raise
         return producer
 
-    async def _close(self, producer: AIOKafkaProducer) -> None:
-        # Stopping flushes, and a flush to a dead broker does not end by itself.
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(self._deadline):
-                await producer.stop()
+    def _replace(self, producer: AIOKafkaProducer, why: str) -> None:
+        if self._producer is not producer:
+            return  # by now it is another one
+        self._producer = None
+        self._is_down(why)
+        closing = asyncio.create_task(close(producer, self._deadline), name="closing a producer")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        self._hurry.set()
 
     def _is_up(self) -> None:
         if self._trouble is not None:

@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 class Broker:
     bootstrap: str
     idempotence: bool = False  # the embedded broker has no idempotent producer
-    tells_configurations: bool = False  # nor does it keep topic configurations
+    tells_configurations: bool = False  # nor does it tell a configuration that nobody set
 
     def kafka(self, prefix: str = "comms") -> Kafka:
         """Settings for this broker with deadlines short enough for a test."""
@@ -63,7 +63,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
         try:
-            _wait_for_port(port, process, folder / "log")
+            wait_for_port(port, process, folder / "log")
             yield Broker(f"127.0.0.1:{port}", idempotence=real, tells_configurations=real)
         finally:
             process.terminate()
@@ -86,7 +86,8 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float 
     raise AssertionError(f"not within {seconds} s: {condition}")
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns once somebody listens there; fails with the end of the log when the process ended instead."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
         if process.poll() is not None:

@@ -73,7 +73,7 @@ def reckon(
     lost = Counter(each["kind"] for each in truth["lost"])
     for kind, callbacks in KINDS.items():
         found.rows.append(_row(kind, callbacks, truth, seen, state, lost, found.differences, lost_allowed))
-    _actions(found, truth, seen)
+    _actions(found, truth, seen, lost_allowed=lost_allowed)
     found.forged = truth["callbacks"]["forged"]["total"]
     found.forged_accepted = truth["callbacks"]["forged_outcomes"].get("2xx", 0)
     if found.forged_accepted:
@@ -171,7 +171,7 @@ EXPECTED: Mapping[str, Callable[[Json], Mapping[str, Json]]] = {
 }
 
 
-def _actions(found: Reckoning, truth: Json, seen: Seen) -> None:
+def _actions(found: Reckoning, truth: Json, seen: Seen, *, lost_allowed: bool) -> None:
     effects = {key: value["effects"] for key, value in truth["correlations"].items()}
     found.asked = len(seen.asked)
     for action_id, action in seen.asked.items():
@@ -190,6 +190,8 @@ def _actions(found: Reckoning, truth: Json, seen: Seen) -> None:
             found.differences.append(f"action {action_id}: {there} effects")
         if result.outcome == "done" and there == 0:
             found.differences.append(f"action {action_id}: done without effect")
+        if result.outcome == "unknown" and there and not lost_allowed:
+            found.differences.append(f"action {action_id}: unknown, although callbacks showed its effect")
         if result.outcome == "refused":
             found.differences.append(f"action {action_id}: refused with {result.error_code or result.reason}")
     for action_id in effects.keys() - seen.asked.keys():

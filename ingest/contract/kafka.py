@@ -3,11 +3,14 @@
 Names follow https://kafka.apache.org/documentation/#configuration.
 """
 
+import asyncio
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
 from pydantic import Field, FilePath, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -73,3 +76,30 @@ class Kafka(BaseSettings):
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": self.sasl_password.get_secret_value(),
         }
+
+
+def has_lost_count(error: BaseException) -> bool:
+    """Whether a producer must be replaced after this error, because it gave up on a batch.
+
+    aiokafka does not take back the sequence numbers of such a batch, so the broker refuses every later one of that
+    partition for ever: https://github.com/aio-libs/aiokafka/issues/1017. A new producer has a new id and counts anew.
+    """
+    if isinstance(error, TimeoutError | OutOfOrderSequenceNumber):
+        return True
+    return isinstance(error, KafkaError) and bool(error.retriable)
+
+
+async def close(producer: AIOKafkaProducer, seconds: float) -> None:
+    """Flushes and stops a producer; after so many seconds without flushing: a dead broker would keep it for ever."""
+    try:
+        async with asyncio.timeout(seconds):
+            await producer.stop()
+        return
+    except (KafkaError, OSError, TimeoutError):
+        pass
+    sending: asyncio.Task[None] | None = producer._sender.sender_task
+    while sending is not None and not sending.done():
+        sending.cancel()  # first it sends no more, then it waits no more for what is in flight
+        await asyncio.sleep(0)
+    await producer.client.close()
+    producer._message_accumulator.fail_all(KafkaConnectionError("given up"))

@@ -10,7 +10,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
-from ingest.contract.kafka import Kafka
+from ingest.contract.kafka import Kafka, close, has_lost_count
+
+_FLUSH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,37 @@ class KafkaProducer:
         self._kafka = kafka
         self._deadline = deadline
         self._client: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
         self._place = DefaultPartitioner()
 
     async def start(self) -> None:
         """Raises BrokerUnavailable when nobody answers."""
+        async with self._starting:
+            if self._client is None:
+                self._client = await self._connected()
+
+    async def stop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await close(client, self._deadline)
+
+    async def publish(self, records: Sequence[Outgoing]) -> None:
+        if not records:
+            return
+        if self._client is None:
+            await self.start()
+        client = self._client
+        assert client is not None
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._send(client, records)
+        except (KafkaError, TimeoutError) as error:
+            if has_lost_count(error) and self._client is client:
+                self._client = None
+                await close(client, _FLUSH_SECONDS)
+            raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+
+    async def _connected(self) -> AIOKafkaProducer:
         client = AIOKafkaProducer(
             acks="all",
             enable_idempotence=self._kafka.idempotence,
@@ -70,31 +99,14 @@ class KafkaProducer:
             **self._kafka.aiokafka_options(),
         )
         try:
-            await client.start()
-        except KafkaError as error:
-            await client.stop()
-            raise BrokerUnavailable(str(error)) from error
-        self._client = client
-
-    async def stop(self) -> None:
-        if self._client is not None:
-            await self._client.stop()
-            self._client = None
-
-    async def publish(self, records: Sequence[Outgoing]) -> None:
-        if not records:
-            return
-        try:
-            if self._client is None:
-                await self.start()
             async with asyncio.timeout(self._deadline):
-                await self._send(records)
-        except (KafkaError, TimeoutError) as error:
+                await client.start()
+        except (KafkaError, TimeoutError, OSError) as error:
+            await close(client, _FLUSH_SECONDS)
             raise BrokerUnavailable(f"{type(error).__name__}: {error}") from error
+        return client
 
-    async def _send(self, records: Sequence[Outgoing]) -> None:
-        client = self._client
-        assert client is not None
+    async def _send(self, client: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
         places: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
         for record in records:
             places[record.topic, await self._partition(client, record)].append(record)

@@ -117,6 +117,10 @@ def refused(case: Case) -> None:
     case.seen.results["ask"] = result("refused")
 
 
+def unknown_with_effect(case: Case) -> None:
+    case.seen.results["ask"] = result("unknown")
+
+
 MISTAKES: Mapping[Callable[[Case], None], str] = {
     two_effects: "action ask: 2 effects",
     no_effect: "done without effect",
@@ -133,6 +137,7 @@ MISTAKES: Mapping[Callable[[Case], None], str] = {
     dead_letter: "in the dead letters",
     no_result: "asked for, and no result",
     refused: "refused with",
+    unknown_with_effect: "unknown, although callbacks showed its effect",
 }
 
 
@@ -146,6 +151,9 @@ def test_every_mistake_is_found_and_named(mistake: Callable[[Case], None], said:
 def test_an_unknown_outcome_is_listed_and_no_difference() -> None:
     case = Case()
     case.seen.results["ask"] = result("unknown")
+    no_effect(case)
+    case.truth["messages"], case.truth["callbacks"]["by_kind"], case.state = [], {}, {}
+    case.seen.webhooks.clear()
     found = case.reckon()
     assert (found.differences, found.outcomes["unknown"]) == ([], 1)
 
