@@ -1,6 +1,7 @@
 """Settings: read from the environment and the accounts file, judged whole: every mistake is told at once."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,17 @@ from ingest.door import Mode
 from ingest.signature import Account, Algorithm, Key, Keyring
 
 PREFIX = "SWITCHHOOK_INGEST_"
+_PORT = re.compile(r"|[0-9]{1,5}")
 
 
 def _public_base(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must be https://host, as the provider calls it")
-    if parts.query or parts.fragment or "@" in parts.netloc:
+    if set("?#") & set(value) or "@" in parts.netloc:
         raise ValueError("must have no user, query or fragment")
+    if not _PORT.fullmatch(parts.netloc.rpartition("]")[2].partition(":")[2]):
+        raise ValueError("its port must be a number")
     return value.rstrip("/")
 
 
@@ -113,8 +117,11 @@ class Configuration:
 
 def _keyring(path: str | None, mistakes: list[str]) -> Keyring | None:
     name = PREFIX + "ACCOUNTS_FILE"
-    if not path:
+    if path is None:
         return None  # told as missing already
+    if not path:  # pydantic takes it for the current folder
+        mistakes.append(f"{name}: not set; it is required")
+        return None
     try:
         accounts = _Accounts.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except OSError as error:

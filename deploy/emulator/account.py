@@ -158,6 +158,7 @@ class Callback(NamedTuple):
 
 
 Due = Callable[["Account", datetime], None]
+Wanted = Callable[[], bool]
 
 
 @dataclass
@@ -172,7 +173,7 @@ class Account:
     participants: dict[str, Participant] = field(default_factory=dict)
     opted_out: set[tuple[str, str]] = field(default_factory=set)  # (sender or service, recipient)
     outbox: list[Callback] = field(default_factory=list)
-    agenda: list[tuple[float, Due]] = field(default_factory=list)
+    agenda: list[tuple[float, Due, Wanted]] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
     said: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -181,9 +182,9 @@ class Account:
         self.made[prefix] += 1
         return sid(self.seed, prefix, self.made[prefix]), self.made[prefix]
 
-    def later(self, seconds: float, due: Due) -> None:
-        """Run `due` after so many seconds of provider time."""
-        self.agenda.append((seconds, due))
+    def later(self, seconds: float, due: Due, wanted: Wanted = lambda: True) -> None:
+        """Run `due` after so many seconds of provider time; nobody waits for what is not `wanted` any more."""
+        self.agenda.append((seconds, due, wanted))
 
     def say(
         self,

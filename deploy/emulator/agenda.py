@@ -16,13 +16,14 @@ BATCH = 200  # due entries run before the loop may serve requests again
 class Agenda:
     def __init__(self, speed: float) -> None:
         self.speed = min(max(speed, SLOWEST), FASTEST)
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
+        self._heap: list[tuple[float, int, Callable[[], None], Callable[[], bool]]] = []
         self._count = itertools.count()
         self._running: float | None = None  # the due time of the entry that runs now
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
-        return len(self._heap)
+        """How much is still to come: what a hang-up or a cancellation has overtaken is not."""
+        return sum(wanted() for *_, wanted in self._heap)
 
     def instant(self) -> float:
         """Provider seconds; inside an entry, the time at which it was due."""
@@ -30,8 +31,8 @@ class Agenda:
             return self._running
         return asyncio.get_running_loop().time() * self.speed
 
-    def after(self, seconds: float, run: Callable[[], None]) -> None:
-        heapq.heappush(self._heap, (self.instant() + max(seconds, 0), next(self._count), run))
+    def after(self, seconds: float, run: Callable[[], None], wanted: Callable[[], bool] = lambda: True) -> None:
+        heapq.heappush(self._heap, (self.instant() + max(seconds, 0), next(self._count), run, wanted))
         if self._running is None:
             self._wake()
 
@@ -51,7 +52,7 @@ class Agenda:
             for _ in range(BATCH):
                 if not self._heap or self._heap[0][0] > now:
                     break
-                self._running, _, run = heapq.heappop(self._heap)
+                self._running, _, run, _ = heapq.heappop(self._heap)
                 run()
         finally:
             self._running = None

@@ -127,9 +127,9 @@ class Callbacks:
         self, transport: httpx.AsyncHTTPTransport, outgoing: Outgoing, limits: Overrides, left: float
     ) -> tuple[int | str, str]:
         """The HTTP status with the body of its answer; or `ct`, `rt`, `broken`."""
-        if not is_routable(outgoing.url):
-            return "ct", ""
         request = self._request(outgoing, limits)
+        if not is_routable(str(request.url)):
+            return "ct", ""
         try:
             async with asyncio.timeout(left):
                 response = await transport.handle_async_request(request)

@@ -135,7 +135,11 @@ def _say(account: Account, call: Call, now: datetime) -> None:
 
 def _schedule(account: Account, call: Call, at: int) -> None:
     if at < len(call.path):
-        account.later(call.path[at].after, lambda account, now: advance(account, call, at, now))
+        account.later(
+            call.path[at].after,
+            lambda account, now: advance(account, call, at, now),
+            wanted=lambda: call.status not in CALL_FINAL,
+        )
 
 
 def list_all(account: Account, request: Request, now: datetime) -> Reply:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from deploy.emulator.account import Account, Callback, Due
+from deploy.emulator.account import Account, Callback, Due, Wanted
 from deploy.emulator.agenda import Agenda
 from deploy.emulator.callbacks import Callbacks
 
@@ -40,14 +40,14 @@ class Exchange:
         result = what(self.account, self._clock())
         for callback in self.account.outbox:
             self.callbacks.dispatch(callback)
-        for seconds, due in self.account.agenda:
-            self._schedule(seconds, due)
+        for seconds, due, wanted in self.account.agenda:
+            self._schedule(seconds, due, wanted)
         self.account.outbox.clear()
         self.account.agenda.clear()
         return result
 
-    def _schedule(self, seconds: float, due: Due) -> None:
-        self.agenda.after(seconds, lambda: self.change(due))
+    def _schedule(self, seconds: float, due: Due, wanted: Wanted) -> None:
+        self.agenda.after(seconds, lambda: self.change(due), wanted)
 
     def _hear(self, callback: Callback, answer: str) -> None:
         hears = callback.hears

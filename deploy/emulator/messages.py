@@ -100,7 +100,11 @@ def advance(account: Account, message: Message, at: int, now: datetime) -> None:
 
 def _schedule(account: Account, message: Message, at: int, wait: float = 0) -> None:
     if at < len(message.path):
-        account.later(wait + message.path[at].after, lambda account, now: advance(account, message, at, now))
+        account.later(
+            wait + message.path[at].after,
+            lambda account, now: advance(account, message, at, now),
+            wanted=lambda: message.status != "canceled",
+        )
 
 
 def _refused(account: Account, form: Form, now: datetime) -> Reply | None:
