@@ -22,6 +22,7 @@ from ingest.door import Mode
 from ingest.signature import Account, Algorithm, Key, Keyring
 
 PREFIX = "SWITCHHOOK_INGEST_"
+NO_MAPPING = "is no accounts file: it has one key, `accounts`, with a list"
 _PORT = re.compile(r"|[0-9]{1,5}")
 
 
@@ -132,7 +133,9 @@ def _keyring(path: str | None, mistakes: list[str]) -> Keyring | None:
         mistakes.append(f"{name}: {path} is not YAML" + (f", line {mark.line + 1}" if mark else ""))
     except ValidationError as error:
         for e in error.errors(include_input=False, include_url=False):
-            mistakes.append(f"{name}: {path}: {'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}")
+            where = ".".join(map(str, e["loc"]))
+            said = NO_MAPPING if not e["loc"] and e["type"] == "model_type" else f"{where}: {e['msg']}"
+            mistakes.append(f"{name}: {path}: {said}")
     else:
         found = accounts.mistakes()
         mistakes.extend(f"{name}: {path}: {mistake}" for mistake in found)

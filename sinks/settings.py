@@ -25,6 +25,7 @@ from ingest.contract.sids import AccountSid
 from processors.stream.settings import StreamSettings
 
 PREFIX = "SWITCHHOOK_SINKS_"
+NO_MAPPING = "is no accounts file: it has one key, `accounts`, with a list"
 
 
 def _url(value: str) -> str:
@@ -78,9 +79,13 @@ def _accounts_in(value: object) -> object:
         raise ValueError(f"{value} is not YAML" + (f", line {mark.line + 1}" if mark else "")) from None
     except ValidationError as error:
         wrong = error.errors(include_input=False, include_url=False)
-        raise ValueError(
-            "; ".join(f"{value}: {'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in wrong)
-        ) from None
+        said = [
+            NO_MAPPING
+            if not e["loc"] and e["type"] == "model_type"
+            else f"{'.'.join(map(str, e['loc'])) or 'accounts'}: {e['msg']}"
+            for e in wrong
+        ]
+        raise ValueError(f"{value}: {'; '.join(said)}") from None
 
 
 class MetricsSettings(BaseSettings, StreamSettings):

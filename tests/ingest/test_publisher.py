@@ -318,10 +318,8 @@ async def test_stopping_does_not_wait_for_ever_and_leaves_nothing_behind(own: Ow
     await until(lambda: asyncio.all_tasks() <= before)
 
 
-@pytest.mark.broker
+@pytest.mark.kafka  # the embedded broker acknowledges records of a topic that it does not have
 async def test_a_topic_that_is_missing_is_told_within_the_deadline(own: OwnBroker) -> None:
-    if not own.real:
-        pytest.skip("the embedded broker acknowledges records of a topic that it does not have")
     await own.start()
     async with publishing(own) as publisher:
         assert await refused_in_time(publisher, Topic("no-such-topic"))

@@ -184,9 +184,9 @@ def test_a_public_url_may_have_a_port_a_path_and_a_slash_at_its_end(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("", "the file"),
+        ("", "is no accounts file"),
         ("accounts: []", "accounts: "),
-        (f"- {SECRET}", "the file"),
+        (f"- {SECRET}", "is no accounts file"),
         (f"accounts:\n  - sid: {ACCOUNT}\n    alias: main\n    keys: []", "accounts.0.keys"),
         (f"accounts:\n  - sid: {ACCOUNT}\n    alias: main", "accounts.0.keys: Field required"),
         (f"accounts:\n  - sid: {ACCOUNT}\n    alias: main\n    keys: [{SECRET}]", "accounts.0.keys.0"),
