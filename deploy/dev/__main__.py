@@ -34,9 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--calls", type=int, default=300)
     parser.add_argument("--conferences", type=int, default=30)
     parser.add_argument("--inbound", type=int, default=150)
-    parser.add_argument("--seconds", type=float, default=20.0, help="over which it is asked for")
+    parser.add_argument("--seconds", type=float, default=30.0, help="over which it is asked for")
     parser.add_argument("--seed", type=int, default=1, help="of outcomes and faults")
-    parser.add_argument("--speed", type=float, default=8.0, help="provider seconds in one real second")
+    parser.add_argument("--speed", type=float, default=6.0, help="provider seconds in one real second")
     parser.add_argument("--limit", type=float, default=110.0, help="seconds after which it has failed")
     parser.add_argument("--stay", action="store_true", help="keep running and print the URLs")
     parser.add_argument("--folder", type=Path, default=ROOT / ".run/demo", help="logs, databases, configuration")
@@ -118,11 +118,21 @@ def progress(run: Run) -> Table:
 
 def kinds(found: Reckoning) -> Table:
     table = Table(title="What the provider did, and what became of it")
-    columns = ("kind", "exist", "callbacks", "accepted", "lost", "in topic", "in state", "equal to the truth")
+    columns = (
+        "kind",
+        "exist",
+        "callbacks",
+        "accepted",
+        "refused",
+        "lost",
+        "in topic",
+        "in state",
+        "equal to the truth",
+    )
     for column in columns:
         table.add_column(column, justify="left" if column == "kind" else "right")
     for row in found.rows:
-        told = (row.callbacks, row.accepted, row.lost, row.published) if row.callbacks else ("", "", "", "")
+        told = (row.callbacks, row.accepted, row.refused, row.lost, row.published) if row.callbacks else ("",) * 5
         table.add_row(row.kind, *map(str, (row.existing, *told, row.in_state, f"{row.equal} of {row.existing}")))
     return table
 

@@ -38,12 +38,13 @@ KINDS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind. Callbacks: made by the provider, accepted and refused by the front door (refused are forged ones)."""
+    """One kind. Callbacks: made by the provider; requests that the front door accepted, and those it refused."""
 
     kind: str
     existing: int
     callbacks: int
     accepted: int
+    refused: int
     lost: int
     published: int
     in_state: int
@@ -72,7 +73,8 @@ def reckon(
     found = Reckoning()
     lost = Counter(each["kind"] for each in truth["lost"])
     for kind, callbacks in KINDS.items():
-        found.rows.append(_row(kind, callbacks, truth, seen, state, lost, found.differences, lost_allowed))
+        refused = sum(_refused(metrics["ingest"], route) for route in {ROUTE_OF[name] for name in callbacks})
+        found.rows.append(_row(kind, callbacks, truth, seen, state, lost, refused, found.differences, lost_allowed))
     _actions(found, truth, seen, lost_allowed=lost_allowed)
     found.forged = truth["callbacks"]["forged"]["total"]
     found.forged_accepted = truth["callbacks"]["forged_outcomes"].get("2xx", 0)
@@ -97,6 +99,7 @@ def _row(
     seen: Seen,
     state: Mapping[str, Json],
     lost: Counter[str],
+    refused: int,
     differences: list[str],
     lost_allowed: bool,
 ) -> Row:
@@ -123,7 +126,13 @@ def _row(
     stray = set(rows) - EXPECTED[kind](truth).keys()
     if stray:
         differences.append(f"{kind}: {len(stray)} rows of resources that do not exist, as {min(stray)}")
-    return Row(kind, len(expected), made, accepted, missing, published, len(rows), equal)
+    return Row(kind, len(expected), made, accepted, refused, missing, published, len(rows), equal)
+
+
+def _refused(metrics: str, route: str) -> int:
+    name = "switchhook_ingest_webhooks_total"
+    held = sum(total(metrics, name, kind=route, verdict=verdict) for verdict in ("accepted", "dead_lettered"))
+    return int(total(metrics, name, kind=route) - held)
 
 
 def _messages(truth: Json) -> Mapping[str, Json]:

@@ -60,7 +60,7 @@ class Run:
     async def reckon(self, *, lost_allowed: bool = False) -> Reckoning:
         async with self.stack.emulator_client() as emulator:
             truth = (await emulator.get("/emulator/truth")).json()
-        metrics = dict.fromkeys(("processors", "actions"), "")
+        metrics = dict.fromkeys(("ingest", "processors", "actions"), "")
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             for name in metrics:
                 with contextlib.suppress(httpx.HTTPError):

@@ -13,7 +13,7 @@ from sinks.contract.results import Outcome, Result
 
 ACCOUNT, SID, RE = "AC" + "1" * 32, "SM" + "2" * 32, "RE" + "3" * 32
 ASK = CreateMessage(id="ask", account_sid=ACCOUNT, ordering_key="k", to="+12025550100", from_="+15005550006", body="x")
-METRICS = {"processors": "", "actions": ""}
+METRICS = {"ingest": "", "processors": "", "actions": ""}
 
 
 class Case:
