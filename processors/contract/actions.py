@@ -21,6 +21,14 @@ Address = Annotated[
 ]
 """E.164, a short code, or a channel address."""
 
+Sender = Annotated[
+    str,
+    Field(
+        pattern=r"^(\+[1-9][0-9]{1,14}|(whatsapp|rcs|sip|client|messenger):.{1,200}|[0-9]{3,8}|[A-Za-z0-9 &+_-]{1,11})$"
+    ),
+]
+"""An address, or the alphanumeric name that a message is sent as."""
+
 _DEPTH = re.compile(r"-d(\d{1,3})$")
 
 
@@ -43,7 +51,7 @@ class CreateMessage(ActionBase):
 
     type: Literal["messages.create"] = "messages.create"
     to: Address
-    from_: Address | None = Field(default=None, alias="from")
+    from_: Sender | None = Field(default=None, alias="from")
     messaging_service_sid: MessagingServiceSid | None = None
     body: Annotated[str, Field(max_length=1600)] | None = None
     media_url: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+import orjson
 import structlog
 
 from ingest.contract.codec import Envelope, encode, occurred
@@ -141,7 +142,11 @@ class Performer:
     async def _perform(self, entry: Entry) -> None:
         action = entry.action
         with self._metrics.request_seconds.labels(action.type).time():
-            reply = await self._reply(entry)
+            try:
+                reply = await self._reply(entry)
+            except Exception:  # the outermost of this task: a fault of ours, and the request may have left
+                log.exception("performing failed", action=action.type, id=action.id)
+                reply = Lost("fault")
         pause = backoff(entry.attempts, self._pace, random.random())  # noqa: S311  # jitter, not a secret
         settlement = settle(entry, reply, self._clock().timestamp() + pause)
         if isinstance(reply, Lost) and settlement.state is State.WAITING:
@@ -282,7 +287,4 @@ def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:
 
 
 def _event(observation: bytes) -> Event:
-    for model in MODELS.values():
-        if f'"type":"{model.model_fields["type"].default}"'.encode() in observation:
-            return model.model_validate_json(observation)
-    raise ValueError("an observation of no known type")
+    return MODELS[orjson.loads(observation)["type"]].model_validate_json(observation)

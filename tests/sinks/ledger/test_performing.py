@@ -168,6 +168,19 @@ async def test_a_lost_answer_to_what_is_repeatable_is_asked_for_again_and_counte
     assert script.asked == ["r", "r"]
 
 
+async def test_a_fault_of_ours_leaves_the_action_unknown_and_the_others_going() -> None:
+    class Faulty(Script):
+        async def perform(self, action: Action) -> Reply:
+            if action.id == "a":
+                raise ZeroDivisionError
+            return await super().perform(action)
+
+    async with desk(Faulty([MADE])) as at:
+        await at.ask(message("a"), replace_to(message("b"), 1))
+        await until(lambda: len(at.results()) == 2)
+        assert sorted(at.outcomes()) == [("a", "unknown", "fault"), ("b", "done", None)]
+
+
 async def test_an_unknown_action_that_is_seen_is_looked_up_and_done() -> None:
     script = Script([Lost("timeout")])
     async with desk(script) as at:
