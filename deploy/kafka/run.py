@@ -88,7 +88,8 @@ def prepare(folder: Path, libs: Path, port: int) -> list[str]:
         "-cp", f"{libs}/*",
     ]  # fmt: skip
     if not (data / "meta.properties").exists():
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A fixed first byte: the tool would take an id that begins with a dash for an option.
+        cluster = base64.urlsafe_b64encode(b"K" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         formatting = [*base, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration)]
         done = subprocess.run(formatting, stdin=subprocess.DEVNULL, stdout=sys.stderr)
         if done.returncode:
