@@ -4,22 +4,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError
 
 from deploy.kafka.run import CannotRun, fetch, kafka_version, prepare, properties
 from ingest.contract.kafka import Kafka
-from tests.conftest import free_port
+from tests.conftest import free_port, wait_for_port
 
 ROOT = Path(__file__).parents[2]
 JAR = f"kafka_2.13-{kafka_version()}.jar"
 
 # Stand-ins: each writes down that it was called, then does what the real one would have left on disk.
-JAVA = '#!/bin/sh\necho "$@" >> "$CALLS"\n[ "$FAIL" = java ] && exit 1\nmkdir -p "$DATA" && touch "$DATA/meta.properties"\n'
+JAVA = (
+    '#!/bin/sh\necho "$@" >> "$CALLS"\n[ "$FAIL" = java ] && exit 1\n'
+    'mkdir -p "$DATA" && touch "$DATA/meta.properties"\n'
+)
 MVN = (
     '#!/bin/sh\necho "$@" >> "$CALLS"\n'
     'for a in "$@"; do case "$a" in -DoutputDirectory=*) out="${a#*=}";; esac; done\n'
@@ -137,31 +138,19 @@ def test_the_command_says_it_on_standard_error_and_exits_2(machine: Machine) -> 
     assert done.stderr.startswith("Kafka cannot run: java is not on the PATH")
 
 
-@pytest.mark.broker
-def test_topics_outlive_a_stop_and_a_kill(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    if request.config.getoption("--broker") != "kafka":
-        pytest.skip("a node of its own is started with --broker=kafka only")
+@pytest.mark.kafka
+def test_topics_outlive_a_stop_and_a_kill(tmp_path: Path) -> None:
     for number, end in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)):
-        port = free_port()
-        node = subprocess.Popen(
-            [sys.executable, "-m", "deploy.kafka.run", "--port", str(port), "--dir", str(tmp_path)], cwd=ROOT
-        )
+        port, log = free_port(), tmp_path / f"log{number}"
+        command = [sys.executable, "-m", "deploy.kafka.run", "--port", str(port), "--dir", str(tmp_path / "node")]
+        with log.open("wb") as output:
+            node = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
         try:
-            admin = _connected(port, node)
+            wait_for_port(port, node, log)
+            admin = KafkaAdminClient(**Kafka(bootstrap_servers=f"127.0.0.1:{port}").admin_options())
             assert sorted(admin.list_topics()) == [f"t{before}" for before in range(number)]
             admin.create_topics([NewTopic(f"t{number}", 1, 1)])
             admin.close()
         finally:
             node.send_signal(end)
             node.wait(30)
-
-
-def _connected(port: int, node: subprocess.Popen[bytes]) -> KafkaAdminClient:
-    until = time.monotonic() + 60
-    options = Kafka(bootstrap_servers=f"127.0.0.1:{port}").admin_options()
-    while time.monotonic() < until and node.poll() is None:
-        try:
-            return KafkaAdminClient(**options)
-        except KafkaError:
-            time.sleep(0.2)  # a process is waited for, not a result
-    raise AssertionError(f"no node after a minute, its exit code is {node.poll()}")
