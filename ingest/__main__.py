@@ -1,9 +1,13 @@
-"""`python -m ingest serve` runs the front door; `python -m ingest check` only judges its settings."""
+"""The front door: `serve` runs it, `check` judges its settings, `explain` says why a signature does not match."""
 
 import argparse
 import gc
+import json
 import logging
 import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -12,28 +16,82 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from ingest.app import create_app
+from ingest.captured import Captured, Uncaptured, read
 from ingest.contract.environment import InvalidSettings
+from ingest.explain import MEANING, Explanation, account_sid, explain
 from ingest.metrics import Metrics
 from ingest.publisher import KafkaPublisher
 from ingest.settings import Configuration
+from ingest.signature import Algorithm, Key, Keyring
 
 _GRACE_SECONDS = 20
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ingest", description=__doc__)
-    parser.add_argument("command", choices=("serve", "check"))
-    command = parser.parse_args(arguments).command
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="take webhooks until told to stop")
+    commands.add_parser("check", help="judge the settings, and serve nothing")
+    explaining = commands.add_parser("explain", help="say why the signature of a captured request does not match")
+    explaining.add_argument("file", help="JSON, JSON lines, a curl command or an HTTP message; - for standard input")
+    explaining.add_argument("--key", action="append", default=[], help="an auth token; else those of the accounts file")
+    explaining.add_argument("--algorithm", type=Algorithm, choices=list(Algorithm), default=Algorithm.HMAC_SHA1)
+    explaining.add_argument("--json", action="store_true", help="a line for each request: id, verified, verdict, hints")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "explain":
+        return explain_file(chosen.file, [Key(key, chosen.algorithm) for key in chosen.key], as_json=chosen.json)
     try:
         configuration = Configuration.from_environment()
     except InvalidSettings as error:
         print(error.told("The front door"), file=sys.stderr)
         return 2
-    if command == "check":
+    if chosen.command == "check":
         print("The settings are valid.")
         return 0
     serve(configuration)
     return 0
+
+
+def explain_file(name: str, keys: Sequence[Key], *, as_json: bool) -> int:
+    """Exit code 0 where every request verifies, 1 where one does not, 2 where nothing could be read."""
+    try:
+        requests = read(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
+        keyring = None if keys else Configuration.from_environment().keyring
+    except (Uncaptured, OSError, UnicodeDecodeError) as error:
+        print(f"Cannot read {name}: {error}", file=sys.stderr)
+        return 2
+    except InvalidSettings as error:
+        print(error.told("Without --key, explaining needs the settings, and"), file=sys.stderr)
+        return 2
+    found = [_explained(request, keys, keyring) for request in requests]
+    for explanation in found:
+        print(_as_json(explanation) if as_json else _as_text(explanation))
+    return 0 if all(explanation.verified for explanation in found) else 1
+
+
+def _explained(request: Captured, keys: Sequence[Key], keyring: Keyring | None) -> Explanation:
+    now = datetime.now(UTC)
+    if keyring is None:
+        return explain(request, keys, now)
+    account = keyring.find(account_sid(request))
+    mine = account.keys if account else ()
+    others = [key for other in keyring.accounts.values() if other is not account for key in other.keys]
+    return explain(request, mine, now, others=others)
+
+
+def _as_json(explanation: Explanation) -> str:
+    told = {
+        "id": explanation.id,
+        "verified": explanation.verified,
+        "verdict": explanation.verdict,
+        "hints": [str(hint) for hint in explanation.hints],
+    }
+    return json.dumps(told)
+
+
+def _as_text(explanation: Explanation) -> str:
+    lines = [f"{explanation.id}: {explanation.verdict}", *(f"  {hint}: {MEANING[hint]}" for hint in explanation.hints)]
+    return "\n".join([*lines, f"  ({explanation.detail})"] if explanation.detail else lines)
 
 
 def serve(configuration: Configuration) -> None:
