@@ -21,6 +21,9 @@ OPEN: Mapping[str, Sequence[str]] = {
 
 PURE = (
     "ingest/contract",
+    "ingest/captured.py",
+    "ingest/explain.py",
+    "ingest/form.py",
     "ingest/signature.py",
     "ingest/webhooks",
     "ingest/rejection.py",
