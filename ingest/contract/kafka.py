@@ -102,4 +102,9 @@ async def close(producer: AIOKafkaProducer, seconds: float) -> None:
         sending.cancel()  # first it sends no more, then it waits no more for what is in flight
         await asyncio.sleep(0)
     await producer.client.close()
-    producer._message_accumulator.fail_all(KafkaConnectionError("given up"))
+    accumulator = producer._message_accumulator
+    # A batch that was put back for another try counts as pending when it ends, so it has to be.
+    accumulator._pending_batches.update(
+        b for batches in accumulator._batches.values() for b in batches if b.retry_count
+    )
+    accumulator.fail_all(KafkaConnectionError("given up"))
