@@ -18,7 +18,7 @@ demo: $(READY)
 	$(BIN)/python -m deploy.dev $(if $(STAY),--stay)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not chaos and not kafka"
+	$(BIN)/python -m pytest -m "not chaos"
 
 # On Apache Kafka, one node; needs Java 17 and, the first time, Maven.
 kafka: $(READY)
