@@ -1,0 +1,303 @@
+"""The spool: what it says it holds is there after anything, also after a power loss at any instruction."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from ingest.spool import File, Folder, Spool, Spooled, SpoolInUse, SpoolUnable, frame, unframe
+
+
+class PowerLoss(OSError):
+    """Nothing happens after this."""
+
+
+class Forgetful:
+    """A disk that keeps only what was fsynced: content by its file, names by their folder.
+
+    `fuse` is after how many operations the power goes; `failing` operations raise and keep nothing for sure.
+    """
+
+    def __init__(self) -> None:
+        self.names_kept: set[str] = set()
+        self.names_seen: set[str] = set()
+        self.kept: dict[str, bytes] = {}
+        self.seen: dict[str, bytes] = {}
+        self.fuse: int | None = None
+        self.failing = 0
+        self.synced_after_failure: list[str] = []
+
+    def operate(self) -> None:
+        if self.fuse is not None:
+            self.fuse -= 1
+            if self.fuse < 0:
+                raise PowerLoss
+        if self.failing:
+            self.failing -= 1
+            raise OSError(5, "a failing disk")
+
+    def after_power_loss(self, chance: random.Random) -> "Forgetful":
+        """The disk as it is found again: of what was not fsynced, some may be there, torn anywhere."""
+        found = Forgetful()
+        for name in self.names_kept | {name for name in self.names_seen if chance.random() < 0.5}:
+            whole, sure = self.seen.get(name, b""), self.kept.get(name, b"")
+            found.seen[name] = found.kept[name] = whole[: chance.randint(len(sure), max(len(sure), len(whole)))]
+            found.names_kept.add(name)
+            found.names_seen.add(name)
+        return found
+
+    def names(self) -> Sequence[str]:
+        return sorted(self.names_seen)
+
+    def create(self, name: str) -> File:
+        self.operate()
+        self.names_seen.add(name)
+        self.seen[name] = b""
+        return ForgetfulFile(self, name)
+
+    def read(self, name: str) -> bytes:
+        return self.seen[name]
+
+    def remove(self, name: str) -> None:
+        self.operate()
+        self.names_seen.discard(name)
+
+    def sync_names(self) -> None:
+        self.operate()
+        self.names_kept = set(self.names_seen)
+
+
+class ForgetfulFile:
+    def __init__(self, disk: Forgetful, name: str) -> None:
+        self.disk, self.name, self.failed = disk, name, False
+
+    def write(self, data: bytes) -> None:
+        half = len(data) // 2
+        self.disk.seen[self.name] += data[:half]
+        self.operate()
+        self.disk.seen[self.name] += data[half:]
+
+    def sync(self) -> None:
+        self.operate()
+        self.disk.kept[self.name] = self.disk.seen[self.name]
+
+    def close(self) -> None:
+        pass
+
+    def operate(self) -> None:
+        if self.failed:
+            self.disk.synced_after_failure.append(self.name)
+        try:
+            self.disk.operate()
+        except OSError:
+            self.failed = True
+            raise
+
+
+def record(number: int, size: int = 20) -> Spooled:
+    return Spooled(
+        "messages", b"SM%d" % number, bytes([number % 256]) * size, (("ce_id", b"\xff\x00%d" % number),), 7.5
+    )
+
+
+async def started(files: Forgetful | Folder, limit: int = 1_000_000, segment_bytes: int = 200) -> Spool:
+    spool = Spool(files, limit, segment_bytes=segment_bytes)
+    await spool.start()
+    return spool
+
+
+async def drained(spool: Spool) -> list[Spooled]:
+    found: list[Spooled] = []
+
+    async def publish(each: Spooled) -> bool:
+        found.append(each)
+        return True
+
+    while await spool.drain(publish):
+        pass
+    return found
+
+
+@pytest.fixture(params=["folder", "twin"])
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Forgetful | Folder]:
+    if request.param == "twin":
+        yield Forgetful()
+        return
+    folder = Folder(tmp_path / "spool")
+    yield folder
+    folder.close()
+
+
+async def test_what_is_held_is_drained_whole_and_in_order_and_gone_after(files: Forgetful | Folder) -> None:
+    spool = await started(files)
+    records = [record(number) for number in range(50)]
+    for each in records:
+        await spool.hold(each)
+    assert len(files.names()) > 3
+    assert await drained(spool) == records
+    assert (spool.is_empty, spool.size, list(files.names())) == (True, 0, [])
+    await spool.stop()
+
+
+async def test_many_at_once_share_an_fsync_and_are_all_held(files: Forgetful | Folder) -> None:
+    spool = await started(files, segment_bytes=1_000_000)
+    await asyncio.gather(*(spool.hold(record(number)) for number in range(300)))
+    assert len(files.names()) == 1
+    assert len(await drained(spool)) == 300
+    await spool.stop()
+
+
+async def test_another_process_finds_what_was_left(files: Forgetful | Folder) -> None:
+    first = await started(files)
+    for number in range(10):
+        await first.hold(record(number))
+    await first.stop()
+    second = await started(files)
+    await second.hold(record(10))
+    assert await drained(second) == [record(number) for number in range(11)]
+    await second.stop()
+
+
+async def test_it_is_full_at_its_limit_and_takes_again_when_drained(files: Forgetful | Folder) -> None:
+    spool = await started(files, limit=400)
+    held = 0
+    while not spool.is_full(len(frame(record(held)))):
+        await spool.hold(record(held))
+        held += 1
+    with pytest.raises(SpoolUnable, match="full"):
+        await spool.hold(record(held))
+    assert held > 1
+    assert 0 < spool.size <= 400
+    assert len(await drained(spool)) == held
+    await spool.hold(record(0))
+    await spool.stop()
+
+
+async def test_a_record_that_kafka_never_takes_is_set_aside_and_does_not_hold_up_the_others(
+    files: Forgetful | Folder,
+) -> None:
+    spool = await started(files)
+    for number in range(10):
+        await spool.hold(record(number))
+    taken = []
+
+    async def publish(each: Spooled) -> bool:
+        taken.append(each)
+        return each != record(4)
+
+    while await spool.drain(publish):
+        pass
+    assert len(taken) == 10
+    assert (spool.set_aside, spool.is_empty) == (1, True)
+    [aside] = files.names()
+    assert list(unframe(files.read(aside))) == [record(4)]
+    await spool.stop()
+    again = await started(files)
+    assert again.is_empty, "what was set aside is not tried again by itself"
+    await again.stop()
+
+
+async def test_a_drain_that_fails_loses_nothing_and_goes_on_where_it_was(files: Forgetful | Folder) -> None:
+    spool = await started(files, segment_bytes=1_000_000)
+    await asyncio.gather(*(spool.hold(record(number)) for number in range(1200)))
+    calls: list[Spooled] = []
+
+    async def publish(each: Spooled) -> bool:
+        calls.append(each)
+        if len(calls) == 700:
+            raise ConnectionError
+        return True
+
+    with pytest.raises(ConnectionError):
+        await spool.drain(publish)
+    rest = await drained(spool)
+    assert len(rest) == 700, "the first five hundred are not published again"
+    assert {each.key for each in (*calls, *rest)} == {record(number).key for number in range(1200)}
+    await spool.stop()
+
+
+async def test_a_stopped_spool_holds_what_it_promised_and_promises_no_more(files: Forgetful | Folder) -> None:
+    spool = await started(files)
+    holding = [asyncio.create_task(spool.hold(record(number))) for number in range(20)]
+    await asyncio.sleep(0)
+    await spool.stop()
+    await asyncio.gather(*holding)
+    with pytest.raises(SpoolUnable, match="closed"):
+        await spool.hold(record(20))
+    again = await started(files)
+    assert len(await drained(again)) == 20
+    await again.stop()
+
+
+async def test_after_a_failed_fsync_nobody_is_told_held_and_the_file_is_left_alone() -> None:
+    disk = Forgetful()
+    spool = await started(disk, segment_bytes=1_000_000)
+    await spool.hold(record(0))
+    disk.failing = 1
+    with pytest.raises(SpoolUnable, match="failed"):
+        await spool.hold(record(1))
+    await spool.hold(record(2))
+    assert disk.synced_after_failure == []
+    assert {each.key for each in await drained(spool)} >= {b"SM0", b"SM2"}
+    await spool.stop()
+
+
+def test_a_folder_takes_one_process_and_its_files_are_private(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "spool")
+    with pytest.raises(SpoolInUse, match="give each its own folder"):
+        Folder(tmp_path / "spool")
+    folder.create("000000000000.spool").close()
+    assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "spool/000000000000.spool").stat().st_mode & 0o777 == 0o600
+    folder.close()
+    Folder(tmp_path / "spool").close()  # free again
+
+
+def test_a_torn_or_changed_end_is_not_read() -> None:
+    whole = b"SHS1" + frame(record(1)) + frame(record(2))
+    assert list(unframe(whole)) == [record(1), record(2)]
+    for cut in range(len(whole)):
+        assert list(unframe(whole[:cut])) in ([], [record(1)])
+    changed = bytearray(whole)
+    changed[-1] ^= 1
+    assert list(unframe(bytes(changed))) == [record(1)]
+
+
+async def history(disk: Forgetful, acknowledged: list[Spooled], published: list[Spooled]) -> None:
+    """Holding and draining in turns; what returns is written down."""
+    spool = await started(disk, segment_bytes=150)
+
+    async def publish(each: Spooled) -> bool:
+        published.append(each)
+        return True
+
+    try:
+        for number in range(12):
+            await spool.hold(record(number))
+            acknowledged.append(record(number))
+            if number % 5 == 4:
+                await spool.drain(publish)
+    finally:
+        await spool.stop()
+
+
+async def test_whatever_operation_is_the_last_before_a_power_loss_what_was_held_is_there() -> None:
+    operations = 0
+    for fuse in range(200):
+        disk, chance = Forgetful(), random.Random(fuse)
+        disk.fuse = fuse
+        acknowledged: list[Spooled] = []
+        published: list[Spooled] = []
+        with contextlib.suppress(SpoolUnable, PowerLoss):
+            await history(disk, acknowledged, published)
+        if len(acknowledged) == 12 and disk.fuse > 0:
+            break  # the power held out to the end
+        operations = fuse
+        found = await started(disk.after_power_loss(chance))
+        left = await drained(found)
+        await found.stop()
+        assert {each.key for each in acknowledged} <= {each.key for each in (*published, *left)}
+    assert operations > 30, "every operation was once the last"
