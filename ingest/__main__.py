@@ -20,9 +20,11 @@ from ingest.captured import Captured, Uncaptured, read
 from ingest.contract.environment import InvalidSettings
 from ingest.explain import MEANING, Explanation, account_sid, explain
 from ingest.metrics import Metrics
-from ingest.publisher import KafkaPublisher
+from ingest.publisher import KafkaPublisher, Publisher
 from ingest.settings import Configuration
 from ingest.signature import Algorithm, Key, Keyring
+from ingest.spool import Folder, Spool, SpoolInUse
+from ingest.spooling import SpoolingPublisher
 
 _GRACE_SECONDS = 20
 
@@ -48,7 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "check":
         print("The settings are valid.")
         return 0
-    serve(configuration)
+    try:
+        serve(configuration)
+    except (SpoolInUse, OSError) as error:
+        print(f"The front door cannot start: {error}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -101,11 +107,15 @@ def serve(configuration: Configuration) -> None:
     registry = CollectorRegistry()
     GCCollector(registry)
     ProcessCollector(registry=registry)
+    metrics = Metrics(registry)
+    publisher: Publisher = KafkaPublisher(configuration.kafka, deadline=settings.publish_deadline)
+    if settings.spool_dir is not None:
+        publisher = SpoolingPublisher(publisher, Spool(Folder(settings.spool_dir), settings.spool_bytes), metrics)
     app = create_app(
         settings=settings,
         keyring=configuration.keyring,
-        publisher=KafkaPublisher(configuration.kafka, deadline=settings.publish_deadline),
-        metrics=Metrics(registry),
+        publisher=publisher,
+        metrics=metrics,
         reply_template=configuration.reply_template,
     )
     # What lives from here on lives for ever; scanning it again and again shows in the slowest requests.

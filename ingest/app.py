@@ -63,12 +63,13 @@ def create_app(
         trouble = publisher.trouble()
         if trouble is not None:
             return JSONResponse({"status": "unready", "reason": trouble}, status_code=503)
-        return JSONResponse({"status": "ready"})
+        degraded = publisher.degraded()
+        return JSONResponse({"status": "ready", "degraded": degraded} if degraded else {"status": "ready"})
 
     async def scrape(_: Request) -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
-    metrics.broker_up.set_function(lambda: 0.0 if publisher.trouble() else 1.0)
+    metrics.broker_up.set_function(lambda: 0.0 if publisher.trouble() or publisher.degraded() else 1.0)
     app = FrontDoor(
         routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", scrape)],
         lifespan=lifespan,

@@ -31,6 +31,11 @@ CATALOGUE: tuple[Declared, ...] = (
     Declared("switchhook_ingest_request_seconds", "histogram", ("kind",), "From request to answer"),
     Declared("switchhook_ingest_publish_seconds", "histogram", (), "From send to acknowledgement"),
     Declared("switchhook_ingest_publish_failures_total", "counter", (), "Records that the broker did not take in time"),
+    Declared("switchhook_ingest_spooled_total", "counter", (), "Records held on disk, since Kafka did not take them"),
+    Declared("switchhook_ingest_drained_total", "counter", (), "Records that went from disk to Kafka"),
+    Declared("switchhook_ingest_set_aside_total", "counter", (), "Spooled records that Kafka refuses for good"),
+    Declared("switchhook_ingest_spool_bytes", "gauge", (), "Bytes on disk that wait for Kafka"),
+    Declared("switchhook_ingest_spool_oldest_seconds", "gauge", (), "Age of the oldest record on disk"),
     Declared("switchhook_ingest_broker_up", "gauge", (), "1 while the broker answers"),
 )
 
@@ -51,6 +56,9 @@ class Metrics:
             d = declared[name]
             return Histogram(name, d.meaning, d.labels, registry=registry, buckets=_BUCKETS)
 
+        def gauge(name: str) -> Gauge:
+            return Gauge(name, declared[name].meaning, registry=registry)
+
         self.webhooks = counter("switchhook_ingest_webhooks_total")
         self.account_webhooks = counter("switchhook_ingest_account_webhooks_total")
         self.unverified = counter("switchhook_ingest_unverified_total")
@@ -59,8 +67,12 @@ class Metrics:
         self.publish_failures = counter("switchhook_ingest_publish_failures_total")
         self.request_seconds = histogram("switchhook_ingest_request_seconds")
         self.publish_seconds = histogram("switchhook_ingest_publish_seconds")
-        up = declared["switchhook_ingest_broker_up"]
-        self.broker_up = Gauge(up.name, up.meaning, registry=registry)
+        self.spooled = counter("switchhook_ingest_spooled_total")
+        self.drained = counter("switchhook_ingest_drained_total")
+        self.set_aside = counter("switchhook_ingest_set_aside_total")
+        self.spool_bytes = gauge("switchhook_ingest_spool_bytes")
+        self.spool_oldest = gauge("switchhook_ingest_spool_oldest_seconds")
+        self.broker_up = gauge("switchhook_ingest_broker_up")
         for kind in KINDS:  # a rate over a series that does not exist yet misses its first event
             for verdict in VERDICTS:
                 self.webhooks.labels(kind, verdict)

@@ -10,12 +10,13 @@ from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import InvalidMessageError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from ingest.contract.codec import Headers
 from ingest.contract.kafka import Kafka, close, has_lost_count
 from ingest.contract.topics import RECORD_BYTES, Topic
 
+_FOR_GOOD = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
 _FIRST_BACKOFF, _LAST_BACKOFF, _PROBE_SECONDS = 0.2, 5.0, 2.0
 
 
@@ -25,6 +26,10 @@ class Unavailable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Refused(Unavailable):
+    """The broker will never take this record, however often it is sent."""
 
 
 class Publisher(Protocol):
@@ -37,6 +42,9 @@ class Publisher(Protocol):
 
     def trouble(self) -> str | None:
         """Why nothing can be held now, or None."""
+
+    def degraded(self) -> str | None:
+        """What is not as it should be although records are held, or None."""
 
 
 class KafkaPublisher:
@@ -82,6 +90,8 @@ class KafkaPublisher:
         except (KafkaError, TimeoutError) as error:
             if has_lost_count(error):
                 self._replace(producer, type(error).__name__)
+            if isinstance(error, _FOR_GOOD):
+                raise Refused("refused_by_broker") from error
             raise Unavailable("deadline" if isinstance(error, TimeoutError) else "refused_by_broker") from error
         finally:
             self._free += 1
@@ -90,6 +100,9 @@ class KafkaPublisher:
 
     def trouble(self) -> str | None:
         return self._trouble
+
+    def degraded(self) -> str | None:
+        return None
 
     async def _keep_connected(self) -> None:
         backoff = _FIRST_BACKOFF
@@ -172,6 +185,9 @@ class InMemoryPublisher:
 
     def trouble(self) -> str | None:
         return self._failing if self._started else "not_connected"
+
+    def degraded(self) -> str | None:
+        return None
 
     def fail(self, reason: str | None) -> None:
         self._failing = reason

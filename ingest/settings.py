@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     # An event repeats the body decoded, with escapes: a quarter of a record leaves room for the worst of them.
     body_limit: int = Field(default=65_536, ge=1024, le=RECORD_BYTES // 4, description="bytes")
     publish_deadline: float = Field(default=5.0, gt=0, le=14, description="seconds; the provider hangs up at 15")
+    spool_dir: Path | None = Field(
+        default=None, description="folder of this process alone, for what Kafka cannot take; without one, 503"
+    )
+    spool_bytes: int = Field(default=1_000_000_000, ge=1_000_000, description="of the spool at most")
     reply_template: str = Field(default=replies.EMPTY, description="TwiML, or the path of a file with it")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 

@@ -51,6 +51,7 @@ class Plan:
     broker: Sequence[str] = ()
     idempotence: bool = False
     rules: Path = ROOT / "processors/rules.example.yaml"
+    spool: bool = False
     lease_seconds: float = 20.0
     request_timeout: float = 10.0
 
@@ -230,6 +231,7 @@ class Stack:
             "SWITCHHOOK_INGEST_PORT": str(port["ingest"]),
             "SWITCHHOOK_INGEST_PUBLIC_BASE_URL": self.public,
             "SWITCHHOOK_INGEST_ACCOUNTS_FILE": str(folder / "callers.yaml"),
+            **({"SWITCHHOOK_INGEST_SPOOL_DIR": str(folder / "spool")} if plan.spool else {}),
             "SWITCHHOOK_PROCESSORS_PORT": str(port["processors"]),
             "SWITCHHOOK_PROCESSORS_DATABASE_URL": f"sqlite+aiosqlite:///{self.state_file}",
             "SWITCHHOOK_PROCESSORS_RULES_FILE": str(plan.rules),

@@ -1,0 +1,100 @@
+"""Spooling: Kafka first, the spool where Kafka does not take it now, and the way back once it does again."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+
+import structlog
+
+from ingest.contract.codec import Headers
+from ingest.contract.topics import TOPICS, Topic
+from ingest.metrics import Metrics
+from ingest.publisher import Publisher, Refused, Unavailable
+from ingest.spool import Spool, Spooled, SpoolUnable
+
+_BY_NAME = {topic.name: topic for topic in TOPICS}
+_PAUSE_SECONDS = 0.5
+_ROOM = 65_536  # bytes: with less left, the next record may not fit
+
+
+class SpoolingPublisher:
+    """A publisher that holds on disk what `kafka` cannot take. Ready while either can hold."""
+
+    def __init__(
+        self, kafka: Publisher, spool: Spool, metrics: Metrics, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._kafka = kafka
+        self._spool = spool
+        self._metrics = metrics
+        self._clock = clock
+        self._draining: asyncio.Task[None] | None = None
+        self._episode = False
+        self._log = structlog.get_logger("ingest.spool")
+        metrics.spool_bytes.set_function(lambda: spool.size)
+        metrics.spool_oldest.set_function(lambda: spool.oldest_seconds)
+
+    async def start(self) -> None:
+        await self._spool.start()
+        await self._kafka.start()
+        self._draining = asyncio.create_task(self._drain_on(), name="draining")
+
+    async def stop(self) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._draining
+        await self._kafka.stop()
+        await self._spool.stop()
+
+    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+        # A broker that is known to be gone is not waited for: the deadline is spent once an episode, not once a record.
+        if self._kafka.trouble() is None:
+            try:
+                await self._kafka.publish(topic, key, value, headers)
+                return
+            except Unavailable:
+                self._metrics.publish_failures.inc()
+        try:
+            await self._spool.hold(Spooled(topic.name, key, value, headers, self._clock()))
+        except SpoolUnable as error:
+            raise Unavailable(f"spool_{error.reason}") from error
+        self._metrics.spooled.inc()
+        if not self._episode:
+            self._episode = True
+            self._log.warning("spooling", reason=self._kafka.trouble() or "a record was not taken in time")
+
+    def trouble(self) -> str | None:
+        away = self._kafka.trouble()
+        return f"{away}, and the spool is full" if away and self._spool.is_full(_ROOM) else None
+
+    def degraded(self) -> str | None:
+        return self._kafka.trouble()
+
+    async def _drain_on(self) -> None:
+        while True:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            try:
+                while self._kafka.trouble() is None and await self._drain_one():
+                    pass
+            except (Unavailable, OSError) as error:
+                self._log.warning("drain_interrupted", reason=str(error))
+
+    async def _drain_one(self) -> bool:
+        before = self._spool.set_aside
+        drained = await self._spool.drain(self._taken)
+        self._metrics.drained.inc(drained)
+        if self._spool.set_aside > before:
+            self._metrics.set_aside.inc(self._spool.set_aside - before)
+            self._log.error("records_set_aside", count=self._spool.set_aside - before)
+        if self._episode and self._spool.is_empty:
+            self._episode = False
+            self._log.info("spool_drained")
+        return drained > 0
+
+    async def _taken(self, record: Spooled) -> bool:
+        try:
+            await self._kafka.publish(_BY_NAME[record.topic], record.key, record.value, record.headers)
+        except Refused:
+            return False
+        return True
