@@ -123,7 +123,7 @@ def said_by(event: BaseCloudEvent) -> Mapping[str, Any]:
 
 
 class TestOfficialPackage:
-    """https://pypi.org/project/cloudevents/ as witness: it reads what we write, and we read what it writes."""
+    """https://github.com/cloudevents/sdk-python as witness: it reads what we write, and we read what it writes."""
 
     @every_event
     @cheap
