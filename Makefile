@@ -25,12 +25,12 @@ kafka: $(READY)
 	$(BIN)/python -m pytest -m "broker or kafka" --broker=kafka
 
 chaos: $(READY)
-	$(BIN)/python -m pytest -m chaos -rA
+	$(BIN)/python -m pytest -m chaos -rA --show-capture=stdout
 
 # The full counts: thousands of seeded worlds, and chaos under the whole demo's traffic.
 proof: $(READY)
 	$(BIN)/python -m pytest --proof tests/pipeline -q
-	$(BIN)/python -m pytest --proof -m chaos -rA
+	$(BIN)/python -m pytest --proof -m chaos -rA --show-capture=stdout
 
 lint: $(READY)
 	$(BIN)/ruff check .
