@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.contract.routes import ROUTES
 from ingest.rejection import Rejection
+from ingest.webhooks import Reason
 
 ACCEPTED = "accepted"
 DEAD_LETTERED = "dead_lettered"
@@ -76,3 +77,6 @@ class Metrics:
         for kind in KINDS:  # a rate over a series that does not exist yet misses its first event
             for verdict in VERDICTS:
                 self.webhooks.labels(kind, verdict)
+        for kind in ROUTES:
+            for reason in Reason:
+                self.dead_letters.labels(kind, reason)

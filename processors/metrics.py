@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from ingest.contract.codec import UNDECODABLE
+
 LATENCY = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
 Row = tuple[str, str, Sequence[str], str]
@@ -40,4 +42,7 @@ def create_metrics(registry: CollectorRegistry) -> Metrics:
             made.append(Counter(name.removesuffix("_total"), meaning, labels, registry=registry))
         else:
             made.append(Histogram(name, meaning, labels, registry=registry, buckets=LATENCY))
-    return Metrics(*made)  # type: ignore[arg-type]  # CATALOGUE is in the order of the fields
+    metrics = Metrics(*made)  # type: ignore[arg-type]  # CATALOGUE is in the order of the fields
+    for reason in UNDECODABLE:  # a rate over a series that does not exist yet misses its first event
+        metrics.dead_letters.labels(reason)
+    return metrics

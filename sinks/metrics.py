@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ingest.contract.codec import UNDECODABLE
 
 Row = tuple[str, str, Sequence[str], str]
 
@@ -53,11 +55,20 @@ class DeliveryMetrics:
 
 
 def create_metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(*_made(ACTIONS, _REQUEST, registry))
+    return _with_reasons(Metrics(*_made(ACTIONS, _REQUEST, registry)))
 
 
 def create_delivery_metrics(registry: CollectorRegistry) -> DeliveryMetrics:
-    return DeliveryMetrics(*_made(DELIVERY, _DELIVERY, registry))
+    return _with_reasons(DeliveryMetrics(*_made(DELIVERY, _DELIVERY, registry)))
+
+
+M = TypeVar("M", Metrics, DeliveryMetrics)
+
+
+def _with_reasons(metrics: M) -> M:
+    for reason in UNDECODABLE:  # a rate over a series that does not exist yet misses its first event
+        metrics.dead_letters.labels(reason)
+    return metrics
 
 
 def _made(rows: Sequence[Row], buckets: Sequence[float], registry: CollectorRegistry) -> list[Any]:

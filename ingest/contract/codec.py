@@ -29,8 +29,11 @@ _SUBJECT_FIELDS = {
 }
 
 
+UNDECODABLE = ("empty", "unknown_type", "invalid_value", "invalid_headers")
+
+
 class Undecodable(ValueError):
-    """The record is not an event that this version can read. `reason` is closed vocabulary, fit for a metric."""
+    """The record is not an event that this version can read. `reason` is one of UNDECODABLE, fit for a metric."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")

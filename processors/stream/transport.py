@@ -107,6 +107,13 @@ class BatchConsumer(Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         return self._done.get(tp)
 
+    async def maybe_wait_for_commit_to_finish(self) -> bool:
+        """Waits, and then lets the caller commit: upstream commits nothing then, so a stop would leave out what was
+        done while another commit was under way."""
+        while self._commit_fut is not None:
+            await super().maybe_wait_for_commit_to_finish()
+        return False
+
     async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
         before = {tp: self._committed_offset[tp] for tp in offsets}
         committed = await super()._commit_offsets(offsets, start_new_transaction=start_new_transaction)

@@ -179,6 +179,29 @@ async def test_a_failed_commit_is_repeated(
     assert await committed(broker.kafka(), topic) == [20, 20]
 
 
+async def test_a_stop_commits_also_what_was_done_while_another_commit_was_under_way(
+    broker: Broker, topic: str, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    async with worker(broker.kafka(), topic, collecting(seen)) as app:
+        consumer = app.consumer
+        real: Callable[..., object] = consumer._commit  # type: ignore[attr-defined]  # a BatchConsumer
+        begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def slow(offsets: object) -> object:
+            begun.set()
+            await may_end.wait()
+            return await real(offsets)  # type: ignore[misc]
+
+        monkeypatch.setattr(consumer, "_commit", slow)
+        await producer.publish(numbered(topic, 40))
+        await until(begun.is_set)
+        await producer.publish(numbered(topic, 40))
+        await until(lambda: len(seen) == 80)
+        asyncio.get_running_loop().call_later(0.5, may_end.set)  # while the worker stops
+    assert await committed(broker.kafka(), topic) == [40, 40]
+
+
 @pytest.mark.parametrize("kind", ["memory", "kafka"])
 async def test_the_producer_and_its_twin_keep_the_same_promises(
     broker: Broker, topic: str, producer: KafkaProducer, kind: str
