@@ -121,12 +121,19 @@ class Worker:
 
     async def _watch(self) -> None:
         """Asks the broker for its topics again and again: what it answers is what readiness says."""
-        pause = 0.5
+        pause, been_ready, told = 0.5, False, set[str]()
         while True:
             before, self._reasons = self._reasons, await self._problems()
-            if self._reasons and self._reasons != before:
-                log.warning("not ready", reasons=self._reasons)
-            elif before and not self._reasons:
+            if self._reasons:
+                # An outage is one line, whatever the broker says on its way down and up; before the first success,
+                # each kind of trouble is one, since an operator is at work on them in turn.
+                kind = "outage" if been_ready else self._reasons[0].partition(":")[0]
+                if kind not in told:
+                    told.add(kind)
+                    log.warning("not ready", reasons=self._reasons)
+            elif before:
+                been_ready = True
+                told.clear()
                 log.info("broker reached", servers=self._kafka.bootstrap_servers)
             pause = min(pause * 1.5, 5.0) if self._reasons else 1.0
             await asyncio.sleep(pause * random.uniform(0.7, 1.0))  # noqa: S311  # jitter, not a secret
