@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from deploy.schemas import Document, Schema
 from deploy.topics import TOPICS
-from ingest.contract.topics import DEAD_LETTERS, EVENT_TOPICS, Topic
+from ingest.contract.topics import DEAD_LETTERS, ERRORS, EVENT_TOPICS, Topic
 from processors.contract.topics import ACTIONS
 
 PREFIX = "comms"
@@ -136,7 +136,7 @@ def _operations() -> Iterable[tuple[str, Document]]:
 
 
 def _message(schema: Schema) -> Document:
-    headers = "event-headers" if schema.topic in EVENT_TOPICS else "record-headers"
+    headers = "event-headers" if schema.topic in (*EVENT_TOPICS, ERRORS) else "record-headers"
     one = schema.types[0] if len(schema.types) == 1 else None
     said = {
         "ce_type": {"const": one} if one else {"enum": list(schema.types)},

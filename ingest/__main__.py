@@ -1,6 +1,7 @@
 """The front door: `serve` runs it, `check` judges its settings, `explain` says why a signature does not match."""
 
 import argparse
+import asyncio
 import gc
 import json
 import logging
@@ -10,29 +11,32 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-import uvicorn
+import uvloop
 from prometheus_client import CollectorRegistry
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
+from starlette.applications import Starlette
 
+from ingest import monitoring
 from ingest.app import create_app
 from ingest.captured import Captured, Uncaptured, read
 from ingest.contract.environment import InvalidSettings
 from ingest.explain import MEANING, Explanation, account_sid, explain
 from ingest.metrics import Metrics
 from ingest.publisher import KafkaPublisher, Publisher
+from ingest.serving import GRACE_SECONDS, serve
 from ingest.settings import Configuration
 from ingest.signature import Algorithm, Key, Keyring
 from ingest.spool import Folder, Spool, SpoolInUse
 from ingest.spooling import SpoolingPublisher
-
-_GRACE_SECONDS = 20
+from ingest.workers import supervise
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ingest", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="take webhooks until told to stop")
+    serving = commands.add_parser("serve", help="take webhooks until told to stop")
+    serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # one of several, as their supervisor starts it
     commands.add_parser("check", help="judge the settings, and serve nothing")
     explaining = commands.add_parser("explain", help="say why the signature of a captured request does not match")
     explaining.add_argument("file", help="JSON, JSON lines, a curl command or an HTTP message; - for standard input")
@@ -51,11 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         print("The settings are valid.")
         return 0
     try:
-        serve(configuration)
+        return run(configuration, chosen.worker)
     except (SpoolInUse, OSError) as error:
         print(f"The front door cannot start: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def explain_file(name: str, keys: Sequence[Key], *, as_json: bool) -> int:
@@ -100,42 +103,45 @@ def _as_text(explanation: Explanation) -> str:
     return "\n".join([*lines, f"  ({explanation.detail})"] if explanation.detail else lines)
 
 
-def serve(configuration: Configuration) -> None:
+def run(configuration: Configuration, worker: int | None) -> int:
     """Serves until SIGTERM or SIGINT, then finishes what it has begun."""
     settings = configuration.settings
     configure_logs(settings.log_level)
+    if settings.workers > 1 and worker is None:
+        return supervise(settings.workers, GRACE_SECONDS + settings.publish_deadline)
     registry = CollectorRegistry()
     GCCollector(registry)
     ProcessCollector(registry=registry)
     metrics = Metrics(registry)
-    publisher: Publisher = KafkaPublisher(configuration.kafka, deadline=settings.publish_deadline)
-    if settings.spool_dir is not None:
-        publisher = SpoolingPublisher(publisher, Spool(Folder(settings.spool_dir), settings.spool_bytes), metrics)
+    publisher = make_publisher(configuration, metrics, worker or 0)
     app = create_app(
         settings=settings,
         keyring=configuration.keyring,
         publisher=publisher,
         metrics=metrics,
-        reply_template=configuration.reply_template,
+        replies=configuration.replies,
     )
+    beside = Starlette(routes=monitoring.routes(publisher, metrics))
     # What lives from here on lives for ever; scanning it again and again shows in the slowest requests.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        # The public base URL is configured, so nobody's forwarded headers are believed.
-        proxy_headers=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(app, beside, settings, worker or 0))
+    return 0
+
+
+def make_publisher(configuration: Configuration, metrics: Metrics, worker: int) -> Publisher:
+    """Kafka, and the spool behind it where there is one. Raises SpoolInUse, OSError."""
+    settings = configuration.settings
+    if settings.spool_dir is None:
+        return KafkaPublisher(configuration.kafka, deadline=settings.publish_deadline)
+    # With a spool, a broker that hangs is not waited for: the caller would hang up before we had an answer.
+    kafka = KafkaPublisher(configuration.kafka, deadline=min(settings.spool_after, settings.publish_deadline))
+    # Each worker has a folder of its own, and finds in it what the one before it left.
+    folder = settings.spool_dir / str(worker) if settings.workers > 1 else settings.spool_dir
+    spool = Spool(Folder(folder), settings.spool_bytes // settings.workers)
+    return SpoolingPublisher(kafka, spool, metrics)
 
 
 def configure_logs(level: str) -> None:

@@ -1,20 +1,18 @@
 """The front door as one Starlette application: webhooks go to the door first, everything else is routed as usual."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ingest.door import Clock, Door
+from ingest import accounts, monitoring
+from ingest.door import Clock, Door, Limits
 from ingest.metrics import Metrics
 from ingest.publisher import Publisher
-from ingest.replies import EMPTY
+from ingest.replies import SILENCE, Replies
 from ingest.settings import Settings
 from ingest.signature import Keyring
 
@@ -44,44 +42,40 @@ def create_app(
     publisher: Publisher,
     metrics: Metrics,
     clock: Clock = utc_now,
-    reply_template: str = EMPTY,
+    replies: Replies = SILENCE,
 ) -> Starlette:
-    """The application. Its lifespan starts and stops the publisher."""
-
-    @contextlib.asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await publisher.start()
-        try:
-            yield
-        finally:
-            await publisher.stop()
-
-    async def live(_: Request) -> Response:
-        return JSONResponse({"status": "live"})
-
-    async def ready(_: Request) -> Response:
-        trouble = publisher.trouble()
-        if trouble is not None:
-            return JSONResponse({"status": "unready", "reason": trouble}, status_code=503)
-        degraded = publisher.degraded()
-        return JSONResponse({"status": "ready", "degraded": degraded} if degraded else {"status": "ready"})
-
-    async def scrape(_: Request) -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    metrics.broker_up.set_function(lambda: 0.0 if publisher.trouble() or publisher.degraded() else 1.0)
-    app = FrontDoor(
-        routes=[Route("/health/live", live), Route("/health/ready", ready), Route("/metrics", scrape)],
-        lifespan=lifespan,
-    )
-    app.door = Door(
+    """The application. Its lifespan starts and stops the publisher and the watch over the accounts file."""
+    door = Door(
         public_base=settings.public_base_url,
         mode=settings.mode,
-        body_limit=settings.body_limit,
-        reply_template=reply_template,
+        limits=Limits(settings.body_limit, settings.batch_limit),
+        replies=replies,
         keyring=keyring,
         publisher=publisher,
         clock=clock,
         metrics=metrics,
+        trusted_proxies=settings.trusted_proxies,
     )
+
+    def reloaded(keyring: Keyring) -> None:
+        door.keyring = keyring
+        metrics.accounts_reloads.labels("reloaded").inc()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        failed = metrics.accounts_reloads.labels("failed").inc
+        watch = accounts.watch(settings.accounts_file, reloaded, failed, every=settings.accounts_reload)
+        watching = asyncio.create_task(watch, name="accounts")
+        await publisher.start()
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await publisher.stop()
+
+    metrics.broker_up.set_function(lambda: 0.0 if publisher.trouble() or publisher.degraded() else 1.0)
+    # With a port of its own, monitoring is not on the one that strangers reach.
+    routes = monitoring.routes(publisher, metrics) if settings.monitoring_port is None else []
+    app = FrontDoor(routes=routes, lifespan=lifespan)
+    app.door = door
     return app

@@ -37,6 +37,8 @@ CATALOGUE: tuple[Declared, ...] = (
     Declared("switchhook_ingest_set_aside_total", "counter", (), "Spooled records that Kafka refuses for good"),
     Declared("switchhook_ingest_spool_bytes", "gauge", (), "Bytes on disk that wait for Kafka"),
     Declared("switchhook_ingest_spool_oldest_seconds", "gauge", (), "Age of the oldest record on disk"),
+    Declared("switchhook_ingest_accounts_reloads_total", "counter", ("outcome",), "Accounts file read again"),
+    Declared("switchhook_ingest_time_to_loss_seconds", "gauge", (), "Until the spool is full, at the present rate"),
     Declared("switchhook_ingest_broker_up", "gauge", (), "1 while the broker answers"),
 )
 
@@ -74,9 +76,17 @@ class Metrics:
         self.spool_bytes = gauge("switchhook_ingest_spool_bytes")
         self.spool_oldest = gauge("switchhook_ingest_spool_oldest_seconds")
         self.broker_up = gauge("switchhook_ingest_broker_up")
+        self.accounts_reloads = counter("switchhook_ingest_accounts_reloads_total")
+        self.time_to_loss = gauge("switchhook_ingest_time_to_loss_seconds")
+        for outcome in ("reloaded", "failed"):
+            self.accounts_reloads.labels(outcome)
         for kind in KINDS:  # a rate over a series that does not exist yet misses its first event
             for verdict in VERDICTS:
                 self.webhooks.labels(kind, verdict)
         for kind in ROUTES:
             for reason in Reason:
                 self.dead_letters.labels(kind, reason)
+
+    def webhook(self, kind: str, verdict: str, seconds: float) -> None:
+        self.webhooks.labels(kind, verdict).inc()
+        self.request_seconds.labels(kind).observe(seconds)

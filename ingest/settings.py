@@ -2,27 +2,39 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from ingest import replies
+from ingest.accounts import InvalidAccounts, Strict, read_accounts, told
 from ingest.contract import environment
 from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
-from ingest.contract.sids import AccountSid
+from ingest.contract.routes import ROUTES
 from ingest.contract.topics import RECORD_BYTES
 from ingest.door import Mode
-from ingest.signature import Account, Algorithm, Key, Keyring
+from ingest.replies import EMPTY, SILENCE, InvalidTemplate, Replies, RouteReplies, Template
+from ingest.signature import Keyring
 
 PREFIX = "SWITCHHOOK_INGEST_"
-NO_MAPPING = "is no accounts file: it has one key, `accounts`, with a list"
+NO_ROUTES = "is no replies file: its keys are routes"
+TWIML_ROUTES = tuple(route.name for route in ROUTES.values() if route.wants_twiml)
 _PORT = re.compile(r"|[0-9]{1,5}")
 
 
@@ -35,6 +47,16 @@ def _public_base(value: str) -> str:
     if not _PORT.fullmatch(parts.netloc.rpartition("]")[2].partition(":")[2]):
         raise ValueError("its port must be a number")
     return value.rstrip("/")
+
+
+def _networks(value: object) -> object:
+    """Addresses and networks, comma-separated."""
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
 class Settings(BaseSettings):
@@ -54,50 +76,46 @@ class Settings(BaseSettings):
         default=None, description="folder of this process alone, for what Kafka cannot take; without one, 503"
     )
     spool_bytes: int = Field(default=1_000_000_000, ge=1_000_000, description="of the spool at most")
-    reply_template: str = Field(default=replies.EMPTY, description="TwiML, or the path of a file with it")
+    spool_max_age: float = Field(
+        default=3 * 86_400, gt=0, description="seconds; with older records on disk no new ones are taken"
+    )
+    spool_after: float = Field(
+        default=1.0, gt=0, le=10, description="seconds until a record that Kafka has not taken goes to the spool"
+    )
+    batch_limit: int = Field(default=500_000, ge=1024, le=RECORD_BYTES * 9 // 10, description="bytes, Event Streams")
+    replies_file: Path | None = Field(default=None, description="TwiML for messages and calls, by route")
+    trusted_proxies: Networks = Field(
+        default=(), description="addresses or networks, comma-separated, whose X-Forwarded-Host and -Proto are believed"
+    )
+    accounts_reload: float = Field(default=2.0, gt=0, description="seconds between looks at the accounts file")
+    monitoring_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="health and metrics of worker n are on this port + n, and not on the port of the webhooks",
+    )
+    workers: int = Field(default=1, ge=1, le=64, description="processes that share the port")
+    monitoring_host: str = "127.0.0.1"
+    max_connections: int = Field(default=2_000, ge=1, description="of one worker; more are answered 503")
+    header_bytes: int = Field(default=16_384, ge=1_024, description="of one request's line and headers")
+    request_timeout: float = Field(default=15.0, gt=0, description="seconds a caller has to send a whole request")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class _KeyEntry(_Strict):
-    token: SecretStr = Field(min_length=1)
-    algorithm: Algorithm = Algorithm.HMAC_SHA1
-    not_after: AwareDatetime | None = None
+    @field_validator("workers")
+    @classmethod
+    def _are_told_apart(cls, value: int, known: ValidationInfo) -> int:
+        if value > 1 and known.data.get("monitoring_port") is None:
+            raise ValueError(f"more than one needs {PREFIX}MONITORING_PORT, or their metrics cannot be told apart")
+        return value
 
 
-class _AccountEntry(_Strict):
-    sid: AccountSid
-    alias: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
-    default: bool = False
-    keys: tuple[_KeyEntry, ...] = Field(min_length=1)
+class _RouteReplies(Strict):
+    default: str = EMPTY
+    keywords: Mapping[str, str] = Field(default_factory=dict)
 
 
-class _Accounts(_Strict):
-    accounts: tuple[_AccountEntry, ...] = Field(min_length=1)
-
-    def keyring(self) -> Keyring:
-        made = {
-            entry.sid: Account(
-                entry.sid,
-                entry.alias,
-                tuple(Key(k.token.get_secret_value(), k.algorithm, k.not_after) for k in entry.keys),
-            )
-            for entry in self.accounts
-        }
-        return Keyring(made, next((made[e.sid] for e in self.accounts if e.default), None))
-
-    def mistakes(self) -> Sequence[str]:
-        found = []
-        for name in ("sid", "alias"):
-            values = [getattr(e, name) for e in self.accounts]
-            if len(set(values)) < len(values):
-                found.append(f"two accounts have the same {name}")
-        if sum(e.default for e in self.accounts) > 1:
-            found.append("more than one account is the default")
-        return found
+class _Replies(RootModel[Mapping[str, _RouteReplies | str]]):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ class Configuration:
     settings: Settings
     kafka: Kafka
     keyring: Keyring
-    reply_template: str
+    replies: Replies
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -114,10 +132,10 @@ class Configuration:
         settings, kafka = environment.read(Settings, mistakes), environment.read(Kafka, mistakes)
         # The files are judged even where other variables are wrong, so that one run shows every mistake.
         keyring = _keyring(os.environ.get(PREFIX + "ACCOUNTS_FILE"), mistakes)
-        template = _template(os.environ.get(PREFIX + "REPLY_TEMPLATE", replies.EMPTY), mistakes)
-        if mistakes or settings is None or kafka is None or keyring is None or template is None:
+        replies = _replies(os.environ.get(PREFIX + "REPLIES_FILE"), mistakes)
+        if mistakes or settings is None or kafka is None or keyring is None:
             raise InvalidSettings(mistakes)
-        return cls(settings, kafka, keyring, template)
+        return cls(settings, kafka, keyring, replies)
 
 
 def _keyring(path: str | None, mistakes: list[str]) -> Keyring | None:
@@ -128,34 +146,50 @@ def _keyring(path: str | None, mistakes: list[str]) -> Keyring | None:
         mistakes.append(f"{name}: not set; it is required")
         return None
     try:
-        accounts = _Accounts.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        mistakes.append(f"{name}: cannot read {path}: {error.strerror}")
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        # Only the place: the text around a YAML error may be a token.
-        mark = getattr(error, "problem_mark", None)
-        mistakes.append(f"{name}: {path} is not YAML" + (f", line {mark.line + 1}" if mark else ""))
-    except ValidationError as error:
-        for e in error.errors(include_input=False, include_url=False):
-            where = ".".join(map(str, e["loc"]))
-            said = NO_MAPPING if not e["loc"] and e["type"] == "model_type" else f"{where}: {e['msg']}"
-            mistakes.append(f"{name}: {path}: {said}")
-    else:
-        found = accounts.mistakes()
-        mistakes.extend(f"{name}: {path}: {mistake}" for mistake in found)
-        return None if found else accounts.keyring()
-    return None
+        return read_accounts(Path(path))
+    except InvalidAccounts as error:
+        mistakes.extend(f"{name}: {mistake}" for mistake in error.mistakes)
+        return None
 
 
-def _template(given: str, mistakes: list[str]) -> str | None:
-    name = PREFIX + "REPLY_TEMPLATE"
+def _replies(path: str | None, mistakes: list[str]) -> Replies:
+    """Route → TwiML, or route → `default` and `keywords`."""
+    if not path:
+        return SILENCE
+    found: list[str] = []
+    routes: dict[str, RouteReplies] = {}
     try:
-        text = given if given.lstrip().startswith("<") else Path(given).read_text(encoding="utf-8")
-        return replies.check(text)
+        given = _Replies.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
-        mistakes.append(f"{name}: neither TwiML nor a readable file: {error.strerror}")
-    except UnicodeDecodeError:
-        mistakes.append(f"{name}: the file is not UTF-8")
-    except replies.InvalidTemplate as error:
-        mistakes.append(f"{name}: {error}")
-    return None
+        found.append(f"cannot read it: {error.strerror}")
+    except (yaml.YAMLError, UnicodeDecodeError):
+        found.append("is not YAML in UTF-8")
+    except ValidationError as error:
+        found.extend(told(error, NO_ROUTES))
+    else:
+        for route, entry in given.root.items():
+            if route in TWIML_ROUTES:
+                routes[route] = _route_replies(route, entry, found)
+            else:
+                found.append(f"{route}: no route that answers TwiML; those are {', '.join(TWIML_ROUTES)}")
+    mistakes.extend(f"{PREFIX}REPLIES_FILE: {path}: {mistake}" for mistake in found)
+    return Replies(routes)
+
+
+def _route_replies(route: str, given: _RouteReplies | str, found: list[str]) -> RouteReplies:
+    entry = _RouteReplies(default=given) if isinstance(given, str) else given
+    keywords = {
+        word.strip().upper(): _template(f"{route}.keywords.{word}", text, found)
+        for word, text in entry.keywords.items()
+    }
+    if keywords and not route.startswith("message-"):
+        found.append(f"{route}: only messages have keywords")
+    return RouteReplies(_template(f"{route}.default", entry.default, found), keywords)
+
+
+def _template(where: str, text: str, found: list[str]) -> Template:
+    try:
+        return Template.read(text)
+    except InvalidTemplate as error:
+        found.append(f"{where}: {error}")
+        return Template.read(EMPTY)

@@ -7,7 +7,7 @@ it was requested; decoding and encoding it again is the usual reason for a signa
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -38,11 +38,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One secret with the one algorithm it may be used with: the header that names one is not signed."""
+    """One secret with the one algorithm it may be used with: the header that names one is not signed.
+
+    `shared_id` is set for a SharedKey, which the provider uses instead of the auth token where told to.
+    """
 
     token: str = field(repr=False)
     algorithm: Algorithm = Algorithm.HMAC_SHA1
     not_after: datetime | None = None
+    shared_id: str | None = None
     _keyed: "hmac.HMAC" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -109,17 +113,32 @@ def url_forms(url: str) -> Iterator[str]:
             yield f"{scheme}{separator}{prefix}{hostport}:{default}{target}"
 
 
+def chosen(keys: Sequence[Key], settings: str | None) -> Sequence[Key]:
+    """The keys to try, by the header `X-Twilio-Webhooks-Signature-Settings: key=ID,algorithm=NAME`.
+
+    Nobody signs that header, so it only narrows the keys that are trusted already, and never says how to use one.
+    """
+    if not settings:
+        return keys
+    told = dict(part.strip().partition("=")[::2] for part in settings.split(","))
+    named = [key for key in keys if key.shared_id and key.shared_id == told.get("key")] or keys
+    algorithm = told.get("algorithm")
+    return [key for key in named if algorithm is None or key.algorithm == algorithm.upper()]
+
+
 def verify(
     url: str,
     parameters: Parameters,
     signature: str | None,
-    keys: Iterable[Key],
+    keys: Sequence[Key],
     now: datetime,
     *,
     body: bytes | None = None,
+    settings: str | None = None,
 ) -> Verdict:
     """The verdict on one request. A GET has no `parameters`: they are in its URL. A body that is not a form is
-    given as `body`; then the URL must carry its hash, and both the MAC over the URL and the hash must be right."""
+    given as `body`; then the URL must carry its hash, and both the MAC over the URL and the hash must be right.
+    `settings` is the header that says which key the provider has used."""
     if not signature:
         return Verdict.MISSING_SIGNATURE
     given = signature.encode("utf-8", "replace")
@@ -127,7 +146,7 @@ def verify(
     verdict = Verdict.WRONG_SIGNATURE
     tail = canonical("", signed)
     messages = [(form + tail).encode() for form in url_forms(url)]
-    for key in keys:
+    for key in chosen(keys, settings):
         if any(hmac.compare_digest(key.sign(message), given) for message in messages):
             if key.live(now):
                 return Verdict.VERIFIED if body is None or _hash_matches(url, body) else Verdict.BODY_MISMATCH

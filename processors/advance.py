@@ -16,7 +16,7 @@ from processors.contract.actions import Action
 from processors.contract.codec import encode_action, encode_change
 from processors.contract.topics import ACTIONS, CHANGES
 from processors.domain.deciding import Unmade
-from processors.domain.facts import Resource
+from processors.domain.facts import Facts, Resource
 from processors.domain.fold import change, fold
 from processors.domain.reading import Statement, read
 from processors.domain.rules import Rules
@@ -78,6 +78,7 @@ class Advance:
         for record in batch.records:
             try:
                 envelope = decode(record.headers, record.value)
+                statement = read(envelope)
             except Undecodable as error:
                 self.metrics.dead_letters.labels(error.reason).inc()
                 topic = DEAD_LETTERS.called(self.prefix)
@@ -88,7 +89,8 @@ class Advance:
                 # Published for those who look into a wrong configuration; neither state nor rules may trust it.
                 self.metrics.unverified.inc()
                 continue
-            statements.append((envelope, read(envelope)))
+            if statement.facts != Facts():  # what is reported in words that we cannot read is for others
+                statements.append((envelope, statement))
         return statements, dead
 
     def _folded(

@@ -10,7 +10,7 @@ from datetime import datetime
 import orjson
 from pydantic import ValidationError
 
-from ingest.contract.events import MODELS, ConferenceUpdated, Event, EventBase
+from ingest.contract.events import MODELS, ConferenceUpdated, ErrorLogged, Event, EventBase
 from ingest.contract.times import read_rfc3339, rfc3339
 from ingest.contract.topics import TOPIC_OF, Topic
 
@@ -65,7 +65,9 @@ class Encoded:
 
 
 def subject(event: Event) -> str:
-    """The SID that the event is about, which is also its record's key."""
+    """The SID that the event is about, which is also its record's key; the account's, for an error of no resource."""
+    if isinstance(event, ErrorLogged):
+        return event.resource_sid or event.account_sid
     return str(getattr(event, _SUBJECT_FIELDS[family(event.type)]))
 
 

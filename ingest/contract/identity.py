@@ -26,16 +26,28 @@ IDENTITY: Mapping[str, Identity] = {
     "message.updated": lambda e, token: (e.message_sid, e.status),
     "message.observed": lambda e, token: (e.message_sid, *_shown(e)),
     "call.updated": lambda e, token: (e.call_sid, e.status, e.sequence_number),
+    "message.reported": lambda e, token: (e.event_id,),
+    # The provider asks for TwiML as often as verbs end; only the request itself tells one time from another.
+    "call.received": lambda e, token: (e.call_sid, token),
+    "call.continued": lambda e, token: (e.call_sid, token),
+    "call.failed_over": lambda e, token: (e.call_sid, token),
+    "call.amd_detected": lambda e, token: (e.call_sid, "amd"),
+    "call.transcribed": lambda e, token: (e.transcription_sid, token if e.sequence_id is None else e.sequence_id),
+    "call.reported": lambda e, token: (e.event_id,),
     "call.observed": lambda e, token: (e.call_sid, *_shown(e)),
     "recording.updated": lambda e, token: (
         e.recording_sid,
         e.status,
         token if e.status in _REPEATABLE_RECORDING_STATUSES else "",
     ),
+    "recording.transcribed": lambda e, token: (e.transcription_sid, e.transcription_status),
+    "recording.reported": lambda e, token: (e.event_id,),
     "recording.observed": lambda e, token: (e.recording_sid, *_shown(e)),
     "conference.updated": lambda e, token: (e.conference_sid, e.event, e.sequence_number, e.call_sid),
+    "conference.reported": lambda e, token: (e.event_id,),
     "conference.observed": lambda e, token: (e.conference_sid, *_shown(e)),
     "participant.observed": lambda e, token: (e.conference_sid, e.call_sid, *_shown(e)),
+    "error.logged": lambda e, token: (e.error_sid or token,),
 }
 
 

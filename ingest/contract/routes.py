@@ -16,9 +16,14 @@ OVERRIDES = "#rc=5&rp=all"
 
 @dataclass(frozen=True, slots=True)
 class Route:
+    """One kind's URL. The caller of a `wants_twiml` route is waiting for instructions; an `is_json` route has the
+    AccountSid as the last segment of its path, since a JSON body cannot be trusted to say whose it is."""
+
     name: str
     path: str
     methods: frozenset[str]
+    wants_twiml: bool = False
+    is_json: bool = False
 
 
 BOTH = frozenset({"GET", "POST"})
@@ -27,11 +32,20 @@ POST = frozenset({"POST"})
 ROUTES: Mapping[str, Route] = {
     route.name: route
     for route in (
-        Route("message-inbound", "/webhooks/messages/inbound", BOTH),
+        Route("message-inbound", "/webhooks/messages/inbound", BOTH, wants_twiml=True),
+        Route("message-fallback", "/webhooks/messages/fallback", BOTH, wants_twiml=True),
         Route("message-status", "/webhooks/messages/status", POST),
+        Route("call-inbound", "/webhooks/calls/inbound", BOTH, wants_twiml=True),
+        Route("call-action", "/webhooks/calls/action", BOTH, wants_twiml=True),
+        Route("call-fallback", "/webhooks/calls/fallback", BOTH, wants_twiml=True),
         Route("call-status", "/webhooks/calls/status", BOTH),
+        Route("call-amd", "/webhooks/calls/amd", BOTH),
+        Route("call-transcription", "/webhooks/calls/transcription", BOTH),
         Route("recording-status", "/webhooks/recordings/status", BOTH),
+        Route("recording-transcription", "/webhooks/recordings/transcription", BOTH),
         Route("conference-status", "/webhooks/conferences/status", BOTH),
+        Route("debugger", "/webhooks/debugger", POST),
+        Route("event-streams", "/webhooks/event-streams", POST, is_json=True),
     )
 }
 

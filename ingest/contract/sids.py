@@ -13,3 +13,7 @@ CallSid = Annotated[str, StringConstraints(pattern=r"^CA[0-9a-fA-F]{32}$")]
 RecordingSid = Annotated[str, StringConstraints(pattern=r"^RE[0-9a-fA-F]{32}$")]
 ConferenceSid = Annotated[str, StringConstraints(pattern=r"^CF[0-9a-fA-F]{32}$")]
 MessagingServiceSid = Annotated[str, StringConstraints(pattern=r"^MG[0-9a-fA-F]{32}$")]
+TranscriptionSid = Annotated[str, StringConstraints(pattern=r"^(TR|GT)[0-9a-fA-F]{32}$")]
+"""`TR…` of a recording's transcription, `GT…` of a real-time one."""
+ErrorSid = Annotated[str, StringConstraints(pattern=r"^NO[0-9a-fA-F]{32}$")]
+AnySid = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[0-9a-fA-F]{32}$")]

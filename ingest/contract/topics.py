@@ -49,5 +49,6 @@ TOPIC_OF: Mapping[str, Topic] = {
     "recording": RECORDINGS,
     "conference": CONFERENCES,
     "participant": CONFERENCES,
+    "error": ERRORS,
 }
 """Event type up to its dot → topic. Participants are facts of their conference and share its key."""

@@ -12,6 +12,8 @@ STATUS = Table(
         "AccountSid": "account_sid",
         "ConferenceSid": "conference_sid",
         "StatusCallbackEvent": "event",
+        # The deprecated `eventCallbackUrl` has its own name for it.
+        "EventName": "event",
         "SequenceNumber": "sequence_number",
         "Timestamp": "timestamp",
         "FriendlyName": "friendly_name",
@@ -24,7 +26,11 @@ STATUS = Table(
         "Coaching": "coaching",
         "EndConferenceOnExit": "end_conference_on_exit",
         "StartConferenceOnEnter": "start_conference_on_enter",
+        "AnnounceUrl": "announce_url",
+        "ReasonAnnouncementFailed": "reason_announcement_failed",
+        "Reason": "reason",
         "ReasonConferenceEnded": "reason_conference_ended",
         "CallSidEndingConference": "call_sid_ending_conference",
+        "ParticipantLabelEndingConference": "participant_label_ending_conference",
     },
 )

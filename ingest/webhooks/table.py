@@ -1,7 +1,7 @@
 """The shape of a webhook family: a table of the provider's parameters, and the reading of a request by it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,13 +10,17 @@ from pydantic import ValidationError
 from ingest.contract.events import Event
 from ingest.contract.identity import event_id
 
-_SID_FIELDS = frozenset({"account_sid", "message_sid", "call_sid", "recording_sid", "conference_sid"})
+_SID_FIELDS = frozenset(
+    {"account_sid", "message_sid", "call_sid", "recording_sid", "conference_sid", "transcription_sid", "error_sid"}
+)
 
 
 class Reason(StrEnum):
     """Why a verified request is no event of ours; a metric label and the reason in a dead letter."""
 
     WRONG_SID = "wrong_sid"
+    UNKNOWN_EVENT_TYPE = "unknown_event_type"
+    NOT_JSON = "not_json"
     MISSING_PARAMETER = "missing_parameter"
     REPEATED_PARAMETER = "repeated_parameter"
     INVALID_VALUE = "invalid_value"
@@ -32,12 +36,14 @@ class Unparseable:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One kind: its model, and which parameter becomes which field. The rest goes to `extra` as received."""
+    """One kind: its model, and which parameter becomes which field. The rest goes to `extra` as received, except what
+    `collect` takes out of it to make fields of several parameters, or of a part of one."""
 
     model: type[Event]
     fields: Mapping[str, str]
     keep_empty: frozenset[str] = frozenset()
     constants: Mapping[str, str] = field(default_factory=dict)
+    collect: Callable[[dict[str, str]], Mapping[str, object]] | None = None
 
 
 def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, token: str) -> Event | Unparseable:
@@ -58,16 +64,19 @@ def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, 
             return Unparseable(Reason.REPEATED_PARAMETER, known)
         else:
             values[known] = one
+    if table.collect is not None:
+        values |= table.collect(extra)
     try:
         event: Event = table.model.model_validate({**values, "extra": extra})
     except ValidationError as error:
-        return _unparseable(error)
+        return invalid(error)
     except OverflowError:
         return Unparseable(Reason.INVALID_VALUE, "a time is out of range")
     return event.model_copy(update={"id": event_id(event, token)})
 
 
-def _unparseable(error: ValidationError) -> Unparseable:
+def invalid(error: ValidationError) -> Unparseable:
+    """Which fields a model refuses, and why."""
     errors = error.errors(include_input=False, include_url=False, include_context=False)
     names = {str(e["loc"][0]) for e in errors if e["loc"]}
     detail = "; ".join(f"{'.'.join(map(str, e['loc']))} {e['type']}" for e in errors)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ingest.contract import events as e
-from ingest.contract.codec import Envelope
+from ingest.contract.codec import Envelope, Undecodable
 from ingest.contract.times import rfc3339
 from processors.contract.changes import Kind
 from processors.domain.errors import error_class
@@ -41,8 +41,11 @@ PRESENCE: Mapping[str, bool] = {"participant-join": True, "participant-leave": F
 
 
 def read(envelope: Envelope) -> Statement:
-    """The facts of an event. Total: every event type has a reader."""
-    return READERS[type(envelope.event)](envelope)
+    """The facts of an event. Raises Undecodable for one that is about no resource, which is on the wrong topic."""
+    reader = READERS.get(type(envelope.event))
+    if reader is None:
+        raise Undecodable("unknown_type", "an event of this type is about no resource")
+    return reader(envelope)
 
 
 def _message(envelope: Envelope) -> Statement:
@@ -61,8 +64,28 @@ def _message(envelope: Envelope) -> Statement:
 
 def _call(envelope: Envelope) -> Statement:
     event = envelope.event
-    assert isinstance(event, e.CallUpdated | e.CallObserved)
-    return _statement(envelope, event.call_sid, "call", [f"status:{event.status}"], _attributes(event, CALL))
+    assert isinstance(event, e.CallUpdated | e.CallObserved | e.CallReceived | e.CallContinued | e.CallFailedOver)
+    seen = [f"status:{event.status}"]
+    attributes = _attributes(event, CALL)
+    if isinstance(event, e.CallReceived):
+        seen.append("event:received")
+    if isinstance(event, e.CallFailedOver):
+        seen += ["event:failed_over", *_errors(event.error_code)]
+    if isinstance(event, e.CallContinued):
+        seen.append("event:continued")
+    return _statement(envelope, event.call_sid, "call", seen, attributes)
+
+
+def _amd(envelope: Envelope) -> Statement:
+    event = envelope.event
+    assert isinstance(event, e.CallAmdDetected)
+    return _statement(envelope, event.call_sid, "call", ["event:amd_detected"], _attributes(event, ("answered_by",)))
+
+
+def _call_transcribed(envelope: Envelope) -> Statement:
+    event = envelope.event
+    assert isinstance(event, e.CallTranscribed)
+    return _statement(envelope, event.call_sid, "call", [f"event:{event.event}"], {})
 
 
 def _recording(envelope: Envelope) -> Statement:
@@ -74,6 +97,31 @@ def _recording(envelope: Envelope) -> Statement:
     if attributes.get("duration", Attribute(0)).value == -1:  # the provider's way to say "not known yet"
         del attributes["duration"]
     return _statement(envelope, event.recording_sid, "recording", [f"status:{event.status}"], attributes)
+
+
+def _recording_transcribed(envelope: Envelope) -> Statement:
+    event = envelope.event
+    assert isinstance(event, e.RecordingTranscribed)
+    seen = [f"event:transcription_{event.transcription_status}"]
+    return _statement(envelope, event.recording_sid, "recording", seen, _attributes(event, ("call_sid",)))
+
+
+def _reported(envelope: Envelope) -> Statement:
+    """Nothing that we know how to read: subscribers may, the state does not."""
+    event = envelope.event
+    kind: Kind
+    match event:
+        case e.MessageReported():
+            key, kind = event.message_sid, "message"
+        case e.CallReported():
+            key, kind = event.call_sid, "call"
+        case e.RecordingReported():
+            key, kind = event.recording_sid, "recording"
+        case e.ConferenceReported():
+            key, kind = event.conference_sid, "conference"
+        case _:
+            raise TypeError(f"{event.type} is no report")
+    return Statement(key, kind, event.account_sid, Facts())
 
 
 def _conference(envelope: Envelope) -> Statement:
@@ -108,13 +156,23 @@ READERS: Mapping[type[e.EventBase], Callable[[Envelope], Statement]] = {
     e.MessageReceived: _message,
     e.MessageUpdated: _message,
     e.MessageObserved: _message,
+    e.CallReceived: _call,
+    e.CallContinued: _call,
+    e.CallFailedOver: _call,
+    e.CallAmdDetected: _amd,
+    e.CallTranscribed: _call_transcribed,
     e.CallUpdated: _call,
     e.CallObserved: _call,
     e.RecordingUpdated: _recording,
+    e.RecordingTranscribed: _recording_transcribed,
     e.RecordingObserved: _recording,
     e.ConferenceUpdated: _conference,
     e.ConferenceObserved: _conference_shown,
     e.ParticipantObserved: _participant_shown,
+    e.MessageReported: _reported,
+    e.CallReported: _reported,
+    e.RecordingReported: _reported,
+    e.ConferenceReported: _reported,
 }
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ingest.contract import events as e
 from ingest.contract.codec import Encoded, Envelope, Headers, Undecodable, decode, encode, family, occurred
-from ingest.contract.topics import EVENT_TOPICS, TOPIC_OF
+from ingest.contract.topics import ERRORS, EVENT_TOPICS, TOPIC_OF
 from processors.contract import actions
 from processors.contract.changes import Change
 from processors.contract.codec import decode_action, decode_change, encode_action, encode_change
@@ -79,7 +79,7 @@ class TestRecord:
         envelope = data.draw(envelopes(model))
         record = encode(envelope)
         assert record.topic == TOPIC_OF[family(envelope.event.type)]
-        assert record.topic in EVENT_TOPICS
+        assert record.topic in (*EVENT_TOPICS, ERRORS)
         assert record.key == dict(record.headers)["ce_subject"]
         assert record.key.decode() in envelope.event.model_dump().values()
 

@@ -21,7 +21,7 @@ from ingest.contract.topics import Topic
 from ingest.door import Mode
 from ingest.metrics import Metrics
 from ingest.publisher import InMemoryPublisher, Publisher
-from ingest.replies import EMPTY
+from ingest.replies import SILENCE, Replies
 from ingest.settings import Settings
 from ingest.signature import Account, Key, Keyring
 
@@ -140,7 +140,7 @@ async def front_door(
     keyring: Keyring = KEYRING,
     mode: Mode = Mode.ENFORCE,
     body_limit: int = 4096,
-    reply_template: str = EMPTY,
+    replies: Replies = SILENCE,
     publisher: Publisher | None = None,
     clock: Callable[[], datetime] = lambda: NOW,
 ) -> AsyncIterator[Provider]:
@@ -153,7 +153,7 @@ async def front_door(
         publisher=publisher or memory,
         metrics=metrics,
         clock=clock,
-        reply_template=reply_template,
+        replies=replies,
     )
     provider = Provider(app, memory, metrics)
     async with app.router.lifespan_context(app), provider.client:

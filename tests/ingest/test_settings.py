@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 SECRET, PASSWORD = "5ecre7-t0ken", "5ecre7-pa55word"
 INGEST, KAFKA = "SWITCHHOOK_INGEST_", "SWITCHHOOK_KAFKA_"
 WRONG_OF_INGEST = (
-    "ACCOUNTS_FILE BODY_LIMIT LOG_LEVEL MODE PORT PUBLIC_BASE PUBLIC_BASE_URL PUBLISH_DEADLINE REPLY_TEMPLATE"
+    "ACCOUNTS_FILE BODY_LIMIT LOG_LEVEL MODE PORT PUBLIC_BASE PUBLIC_BASE_URL PUBLISH_DEADLINE REPLIES_FILE"
+    " TRUSTED_PROXIES WORKERS"
 )
 WRONG_OF_KAFKA = "BOOTSTRAP_SERVERS PASSWORD SASL_PASSWORD SASL_USERNAME SSL_CAFILE TOPIC_PREFIX"
 ACCOUNTS = f"""
@@ -108,12 +109,14 @@ def test_every_mistake_is_told_at_once_and_nothing_is_served(command: str, tmp_p
     (tmp_path / "accounts.yaml").write_text(
         f"accounts: [{{sid: AC1, alias: a b, keys: [{{token: ''}}], extra: {SECRET}}}]"
     )
-    (tmp_path / "reply.xml").write_text("<Reply/>")
+    (tmp_path / "replies.yaml").write_text("message-inbound: <Reply/>")
     told = run(
         command,
         **{
             INGEST + "ACCOUNTS_FILE": str(tmp_path / "accounts.yaml"),
-            INGEST + "REPLY_TEMPLATE": str(tmp_path / "reply.xml"),
+            INGEST + "REPLIES_FILE": str(tmp_path / "replies.yaml"),
+            INGEST + "WORKERS": "2",
+            INGEST + "TRUSTED_PROXIES": "10.0.0.0/8,proxy",
             INGEST + "PORT": "0",
             INGEST + "MODE": "off",
             INGEST + "BODY_LIMIT": "1000000",
@@ -229,21 +232,33 @@ def test_an_accounts_file_that_is_no_text_is_told(valid: dict[str, str], check: 
 
 
 @pytest.mark.parametrize(
-    ("template", "reason"),
+    ("replies", "reason"),
     [
-        ("<Response>", "not XML"),
-        ("<Message/>", "its root is not <Response>"),
-        ("/nowhere.xml", "No such file"),
-        (f"<Response><!--{'x' * 64_000}--></Response>", "longer than the provider reads"),
+        ("message-inbound: <Response>", "message-inbound.default: not XML"),
+        ("call-action: <Message/>", "call-action.default: its root is not <Response>"),
+        ("call-action: <Response>{Digits</Response>", "a brace that is meant is written twice"),
+        ("call-action: '<Response>{Digits!r}</Response>'", "the name of a parameter"),
+        ("call-action: '<Response>{0}</Response>'", "the name of a parameter"),
+        ("message-inbound: {keywords: {HELP: <Help/>}}", "message-inbound.keywords.HELP: its root is not <Response>"),
+        ("call-inbound: {keywords: {HELP: <Response/>}}", "only messages have keywords"),
+        ("message-status: <Response/>", "no route that answers TwiML; those are message-inbound"),
+        ("message-inbound: {text: <Response/>}", "Extra inputs"),
+        ("- <Response/>", "Input should be"),
+        (f"message-inbound: <Response><!--{'x' * 64_000}--></Response>", "longer than the provider reads"),
     ],
 )
 def test_a_reply_that_the_provider_could_not_read_is_refused(
-    valid: dict[str, str], check: Check, template: str, reason: str
+    valid: dict[str, str], check: Check, tmp_path: Path, replies: str, reason: str
 ) -> None:
-    told = check(**{**valid, INGEST + "REPLY_TEMPLATE": template})
+    (tmp_path / "replies.yaml").write_text(replies)
+    told = check(**{**valid, INGEST + "REPLIES_FILE": str(tmp_path / "replies.yaml")})
     assert told.code == 2
-    (only,) = told.mistakes[INGEST + "REPLY_TEMPLATE"]
-    assert reason in only
+    assert any(reason in mistake for mistake in told.mistakes[INGEST + "REPLIES_FILE"]), told.err
+
+
+def test_a_replies_file_that_is_not_there_is_told(valid: dict[str, str], check: Check) -> None:
+    told = check(**{**valid, INGEST + "REPLIES_FILE": "/nowhere.yaml"})
+    assert told.mistakes[INGEST + "REPLIES_FILE"] == ["/nowhere.yaml: cannot read it: No such file or directory"]
 
 
 @pytest.mark.parametrize("missing", ["SASL_USERNAME", "SASL_PASSWORD"])
@@ -260,8 +275,9 @@ def test_half_of_a_login_to_the_broker_is_refused(valid: dict[str, str], check: 
 
 
 def test_what_is_set_is_what_is_used(valid: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "reply.xml").write_text("<Response><Message>é</Message></Response>", encoding="utf-8")
-    for name, value in {**valid, INGEST + "REPLY_TEMPLATE": str(tmp_path / "reply.xml")}.items():
+    replies = "message-inbound: <Response><Message>é</Message></Response>"
+    (tmp_path / "replies.yaml").write_text(replies, encoding="utf-8")
+    for name, value in {**valid, INGEST + "REPLIES_FILE": str(tmp_path / "replies.yaml")}.items():
         monkeypatch.setenv(name, value)
     configuration = Configuration.from_environment()
     keyring = configuration.keyring
@@ -269,5 +285,6 @@ def test_what_is_set_is_what_is_used(valid: dict[str, str], tmp_path: Path, monk
     assert main is not None
     assert keyring.find(None) is main
     assert [(key.algorithm.value, key.not_after) for key in main.keys] == [("HMAC_SHA1", None), ("HMAC_SHA256", NOW)]
-    assert configuration.reply_template == "<Response><Message>é</Message></Response>"
+    answer = configuration.replies.reply("message-inbound", [], is_readable=True)
+    assert answer.decode() == "<Response><Message>é</Message></Response>"
     assert SECRET not in repr(configuration)

@@ -1,0 +1,113 @@
+"""Requests: what the door makes of raw ASGI before anything is decided. Pure: bytes in, Request or Rejection out."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from ingest.contract.routes import ACTION_PARAMETER, ROUTES, Route
+from ingest.form import Unreadable, is_form, read_form
+from ingest.rejection import Rejection
+from ingest.signature import canonical
+
+Headers = Mapping[str, str]
+Networks = Sequence[IPv4Network | IPv6Network]
+Pairs = Sequence[tuple[str, str]]
+
+_BY_PATH: Mapping[bytes, Route] = {route.path.encode(): route for route in ROUTES.values() if not route.is_json}
+_JSON_BY_PATH: Mapping[bytes, Route] = {route.path.encode(): route for route in ROUTES.values() if route.is_json}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`account_sid` is whose request it claims to be, None where it does not say. `body` is b"" for a GET."""
+
+    route: Route
+    account_sid: str | None
+    url: str
+    query: bytes
+    headers: Headers
+    body: bytes
+    query_parameters: Pairs
+    parameters: Pairs
+    is_get: bool
+
+    @property
+    def signed_parameters(self) -> Pairs:
+        return () if self.is_get else self.parameters
+
+    def token(self) -> str:
+        """What tells this request from another of the same kind; the same for the provider's retry of it."""
+        given = self.headers.get("i-twilio-idempotency-token")
+        return given or hashlib.sha256(canonical(self.url, self.signed_parameters).encode()).hexdigest()
+
+    def says(self, name: str) -> str | None:
+        return next((value for key, value in self.parameters if key == name and value), None)
+
+
+def find_route(raw_path: bytes) -> Route | None:
+    route = _BY_PATH.get(raw_path)
+    return route if route is not None else _JSON_BY_PATH.get(raw_path.rpartition(b"/")[0])
+
+
+def texts(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Headers by lower-case name, the first of several."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    return found
+
+
+def admissible(route: Route | None, method: str, headers: Headers) -> Rejection | None:
+    """What can be said against a request before its body is read."""
+    if route is None:
+        return Rejection.NOT_FOUND
+    if method not in route.methods:
+        return Rejection.METHOD_NOT_ALLOWED
+    content_type = headers.get("content-type", "")
+    if method != "GET" and not (_is_json(content_type) if route.is_json else is_form(content_type)):
+        return Rejection.UNSUPPORTED_MEDIA_TYPE
+    return None
+
+
+def understood(
+    route: Route, method: str, base: str, path: bytes, query: bytes, headers: Headers, body: bytes
+) -> Request | Rejection:
+    """The request, with the URL byte for byte as it was signed."""
+    is_get = method == "GET"
+    try:
+        in_query = read_form(query) if query else []
+        url = base + (path + b"?" + query if query else path).decode()
+        if route.is_json:
+            sid = path.rpartition(b"/")[2].decode()
+            return Request(route, sid, url, query, headers, body, in_query, (), is_get=False)
+        parameters = [p for p in in_query if p[0] != ACTION_PARAMETER] if is_get else read_form(body)
+        named = next((value for name, value in parameters if name == "AccountSid" and value), None)
+    except (Unreadable, UnicodeDecodeError):
+        return Rejection.UNREADABLE
+    return Request(route, named, url, query, headers, body, in_query, parameters, is_get)
+
+
+def base_of(configured: str, peer: str | None, headers: Headers, trusted: Networks) -> str:
+    """The public base of this request: the configured one, unless a proxy that is trusted says what it was asked for.
+
+    A proxy appends to what it was sent, so the last value is the one that it vouches for.
+    """
+    host = headers.get("x-forwarded-host")
+    if not trusted or not host or not _is_trusted(peer, trusted):
+        return configured
+    scheme = headers.get("x-forwarded-proto", configured.partition("://")[0])
+    return f"{scheme.rpartition(',')[2].strip()}://{host.rpartition(',')[2].strip()}"
+
+
+def _is_trusted(peer: str | None, trusted: Networks) -> bool:
+    try:
+        address = ip_address(peer or "")
+    except ValueError:
+        return False
+    return any(address in network for network in trusted)
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in ("application/json", "application/cloudevents+json", "application/cloudevents-batch+json")

@@ -1,0 +1,40 @@
+"""The provider's debugger: what went wrong on our account, as a form whose `Payload` is JSON.
+
+https://www.twilio.com/docs/usage/troubleshooting/debugging-event-webhooks. Fields of the payload can be null.
+"""
+
+from collections.abc import Mapping
+
+import orjson
+
+from ingest.contract.events import ErrorLogged
+from ingest.webhooks.table import Table
+
+
+def about(payload: str | None) -> Mapping[str, object]:
+    """Which resource, service and code a payload names. Empty where it is not JSON, or names none."""
+    try:
+        told = orjson.loads(payload or "")
+    except orjson.JSONDecodeError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    return {name: told[name] for name in ("resource_sid", "service_sid", "error_code") if told.get(name)}
+
+
+def _collect(extra: dict[str, str]) -> Mapping[str, object]:
+    payload = extra.pop("Payload", None)
+    return {"payload": payload, **about(payload)}
+
+
+ERROR = Table(
+    ErrorLogged,
+    {
+        "AccountSid": "account_sid",
+        "Sid": "error_sid",
+        "ParentAccountSid": "parent_account_sid",
+        "Level": "level",
+        "Timestamp": "timestamp",
+    },
+    collect=_collect,
+)

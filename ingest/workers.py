@@ -1,0 +1,56 @@
+"""Workers: several front doors on one port, each a process of its own with its own spool; the kernel shares out calls.
+
+One that dies is started again. https://man7.org/linux/man-pages/man7/socket.7.html, SO_REUSEPORT
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+
+import structlog
+
+_RESTART_SECONDS, _LOOK_SECONDS = 1.0, 0.2
+
+
+def supervise(count: int, grace: float) -> int:
+    """Until SIGTERM or SIGINT, which the workers get too; 0 when all ended by themselves within `grace` seconds."""
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    workers = {number: _start(number) for number in range(count)}
+    again = dict.fromkeys(workers, 0.0)
+    while not stopping:
+        for number, process in workers.items():
+            if process.poll() is not None and time.monotonic() >= again[number]:
+                structlog.get_logger("ingest").error("worker_died", worker=number, code=process.returncode)
+                again[number] = time.monotonic() + _RESTART_SECONDS
+                workers[number] = _start(number)
+        time.sleep(_LOOK_SECONDS)
+    return _end(list(workers.values()), grace)
+
+
+def _start(number: int) -> "subprocess.Popen[bytes]":
+    # A group of its own: a Ctrl-C in the terminal reaches it through the supervisor only, once.
+    command = [sys.executable, "-m", "ingest", "serve", "--worker", str(number)]
+    return subprocess.Popen(command, process_group=0)  # noqa: S603  # our own interpreter and module
+
+
+def _end(workers: list["subprocess.Popen[bytes]"], grace: float) -> int:
+    for process in workers:
+        process.terminate()
+    deadline = time.monotonic() + grace
+    codes = []
+    for process in workers:
+        try:
+            codes.append(process.wait(max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            codes.append(process.wait())
+    return 0 if all(code == 0 for code in codes) else 1
