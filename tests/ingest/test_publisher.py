@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.partitioner import DefaultPartitioner
+from hypothesis import given
+from hypothesis import strategies as st
 from kafka.admin import KafkaAdminClient, NewTopic
 from structlog.testing import capture_logs
 
@@ -20,7 +23,7 @@ from deploy.broker import command as embedded
 from ingest.contract.codec import Headers
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import CALLS, MESSAGES, RECORD_BYTES, TOPICS, Topic
-from ingest.publisher import InMemoryPublisher, KafkaPublisher, Publisher, Unavailable
+from ingest.publisher import InMemoryPublisher, KafkaPublisher, Publisher, Unavailable, place
 from tests.conftest import Broker, free_port, until
 
 Held = tuple[str, bytes, bytes, dict[str, bytes]]
@@ -334,3 +337,9 @@ async def test_a_record_that_the_broker_never_takes_is_refused_and_not_waited_fo
         with pytest.raises(Unavailable, match="refused_by_broker"):
             await publisher.publish(MESSAGES, b"SM1", b"x" * (RECORD_BYTES + 1), ())
         await publisher.publish(MESSAGES, b"SM1", b"{}", ())
+
+
+@given(key=st.binary(max_size=100))
+def test_a_key_is_placed_where_the_java_client_would_place_it(key: bytes) -> None:
+    partitions = list(range(12))
+    assert place(key, 12) == DefaultPartitioner()(key, partitions, partitions)
