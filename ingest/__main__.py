@@ -1,4 +1,5 @@
-"""The front door: `serve` runs it, `check` judges its settings, `explain` says why a signature does not match."""
+"""The front door: `serve` runs it, `check` judges its settings, `explain` says why a signature does not match, `drain`
+brings to Kafka what an ended one has left on disk."""
 
 import argparse
 import asyncio
@@ -21,6 +22,7 @@ from ingest import monitoring
 from ingest.app import create_app
 from ingest.captured import Captured, Uncaptured, read
 from ingest.contract.environment import InvalidSettings
+from ingest.draining import drain
 from ingest.explain import MEANING, Explanation, account_sid, explain
 from ingest.metrics import Metrics
 from ingest.publisher import KafkaPublisher, Publisher
@@ -37,6 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="take webhooks until told to stop")
     serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # one of several, as their supervisor starts it
+    draining = commands.add_parser("drain", help="bring to Kafka what an ended front door left in its spool")
+    draining.add_argument(
+        "folder", type=Path, help="the spool's folder, or the one that holds those of several workers"
+    )
     commands.add_parser("check", help="judge the settings, and serve nothing")
     explaining = commands.add_parser("explain", help="say why the signature of a captured request does not match")
     explaining.add_argument("file", help="JSON, JSON lines, a curl command or an HTTP message; - for standard input")
@@ -54,6 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "check":
         print("The settings are valid.")
         return 0
+    if chosen.command == "drain":
+        publisher = KafkaPublisher(configuration.kafka, deadline=configuration.settings.publish_deadline)
+        return asyncio.run(drain(chosen.folder, publisher))
     try:
         return run(configuration, chosen.worker)
     except (SpoolInUse, OSError) as error:
@@ -140,7 +149,7 @@ def make_publisher(configuration: Configuration, metrics: Metrics, worker: int) 
     kafka = KafkaPublisher(configuration.kafka, deadline=min(settings.spool_after, settings.publish_deadline))
     # Each worker has a folder of its own, and finds in it what the one before it left.
     folder = settings.spool_dir / str(worker) if settings.workers > 1 else settings.spool_dir
-    spool = Spool(Folder(folder), settings.spool_bytes // settings.workers)
+    spool = Spool(Folder(folder), settings.spool_bytes // settings.workers, max_age=settings.spool_max_age)
     return SpoolingPublisher(kafka, spool, metrics)
 
 

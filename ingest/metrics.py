@@ -35,6 +35,7 @@ CATALOGUE: tuple[Declared, ...] = (
     Declared("switchhook_ingest_spooled_total", "counter", (), "Records held on disk, since Kafka did not take them"),
     Declared("switchhook_ingest_drained_total", "counter", (), "Records that went from disk to Kafka"),
     Declared("switchhook_ingest_set_aside_total", "counter", (), "Spooled records that Kafka refuses for good"),
+    Declared("switchhook_ingest_damaged_total", "counter", (), "Spooled segments that the disk has damaged"),
     Declared("switchhook_ingest_spool_bytes", "gauge", (), "Bytes on disk that wait for Kafka"),
     Declared("switchhook_ingest_spool_oldest_seconds", "gauge", (), "Age of the oldest record on disk"),
     Declared("switchhook_ingest_accounts_reloads_total", "counter", ("outcome",), "Accounts file read again"),
@@ -73,6 +74,7 @@ class Metrics:
         self.spooled = counter("switchhook_ingest_spooled_total")
         self.drained = counter("switchhook_ingest_drained_total")
         self.set_aside = counter("switchhook_ingest_set_aside_total")
+        self.damaged = counter("switchhook_ingest_damaged_total")
         self.spool_bytes = gauge("switchhook_ingest_spool_bytes")
         self.spool_oldest = gauge("switchhook_ingest_spool_oldest_seconds")
         self.broker_up = gauge("switchhook_ingest_broker_up")

@@ -8,10 +8,13 @@ Draining publishes the oldest segment and then removes it, so a crash in between
 import asyncio
 import contextlib
 import fcntl
+import math
 import os
+import re
 import struct
 import time
 import zlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,9 +26,13 @@ import orjson
 from ingest.contract.codec import Headers
 
 MAGIC = b"SHS1"
-_FRAME = struct.Struct(">II")  # length and CRC-32 of what follows
+_MARK = b"\xf5SHF"  # where a record begins, to find the next one behind a damaged one; no UTF-8 text holds it
+_FRAME = struct.Struct(">4sII")  # mark, length and CRC-32 of what follows
 SEGMENT_BYTES = 8 * 1024 * 1024
 _SUFFIX, _ASIDE = ".spool", "aside-"
+_NAME = re.compile(r"(?:aside-)?(\d{12})\.spool")
+_HEAD_BYTES = 2 * 1024 * 1024  # holds the first record of a segment, whatever its size
+_RATE_SECONDS = 60.0
 _AT_ONCE = 500
 
 
@@ -41,7 +48,7 @@ class Spooled:
 
 
 class SpoolUnable(Exception):
-    """Ours: the record is not held. `reason` is closed vocabulary: full, failed, closed."""
+    """Ours: the record is not held. `reason` is closed vocabulary: full, too_old, failed, closed."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -68,7 +75,9 @@ class Files(Protocol):
 
     def create(self, name: str) -> File: ...
 
-    def read(self, name: str) -> bytes: ...
+    def read(self, name: str, at_most: int = -1) -> bytes: ...
+
+    def size(self, name: str) -> int: ...
 
     def remove(self, name: str) -> None: ...
 
@@ -98,8 +107,12 @@ class Folder:
     def create(self, name: str) -> File:
         return _DiskFile(os.open(self._path / name, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o600))
 
-    def read(self, name: str) -> bytes:
-        return (self._path / name).read_bytes()
+    def read(self, name: str, at_most: int = -1) -> bytes:
+        with (self._path / name).open("rb") as file:
+            return file.read(at_most)
+
+    def size(self, name: str) -> int:
+        return (self._path / name).stat().st_size
 
     def remove(self, name: str) -> None:
         (self._path / name).unlink(missing_ok=True)
@@ -139,25 +152,48 @@ def frame(record: Spooled) -> bytes:
         }
     )
     body = b"".join((struct.pack(">I", len(head)), head, record.key, record.value))
-    return _FRAME.pack(len(body), zlib.crc32(body)) + body
+    return _FRAME.pack(_MARK, len(body), zlib.crc32(body)) + body
 
 
 def unframe(data: bytes) -> Iterator[Spooled]:
-    """The whole records at the start of a segment; what a crash tore off its end was never acknowledged."""
-    if not data.startswith(MAGIC):
-        return
-    at = len(MAGIC)
-    while at + _FRAME.size <= len(data):
-        length, crc = _FRAME.unpack_from(data, at)
-        body = data[at + _FRAME.size : at + _FRAME.size + length]
-        if len(body) < length or zlib.crc32(body) != crc:
-            return
-        at += _FRAME.size + length
+    """The whole records of a segment. What a crash tore off its end was never acknowledged; see `is_damaged`."""
+    for start, end in _frames(data):
+        body = data[start + _FRAME.size : end]
         (head_length,) = struct.unpack_from(">I", body)
         head = orjson.loads(body[4 : 4 + head_length])
         rest = body[4 + head_length :]
         headers = tuple((name, value.encode("latin-1")) for name, value in head["headers"])
         yield Spooled(head["topic"], rest[: head["key"]], rest[head["key"] :], headers, head["at"])
+
+
+def is_damaged(data: bytes) -> bool:
+    """Whether a record in the middle cannot be read: no crash does that, a failing disk does."""
+    at = len(MAGIC)
+    for start, end in _frames(data):
+        if start != at:
+            return True
+        at = end
+    return False
+
+
+def _frames(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where each whole record begins and ends; behind a damaged one, from the next mark on."""
+    at = data.find(_MARK)
+    while at >= 0:
+        end = _end_of(data, at)
+        if end is None:
+            at = data.find(_MARK, at + 1)
+            continue
+        yield at, end
+        at = end if data.startswith(_MARK, end) else data.find(_MARK, end)
+
+
+def _end_of(data: bytes, at: int) -> int | None:
+    if at + _FRAME.size > len(data):
+        return None
+    _, length, crc = _FRAME.unpack_from(data, at)
+    end: int = at + _FRAME.size + length
+    return end if end <= len(data) and zlib.crc32(data[at + _FRAME.size : end]) == crc else None
 
 
 Publish = Callable[[Spooled], Awaitable[bool]]
@@ -182,14 +218,18 @@ class _Writing:
 
 @dataclass(slots=True)
 class Spool:
-    """`limit` is in bytes, over all segments. `clock` says seconds since 1970."""
+    """`limit` is in bytes, over all segments; with records older than `max_age` seconds on disk no new ones are
+    taken. Nothing that was held is ever thrown away. `clock` says seconds since 1970."""
 
     files: Files
     limit: int
+    max_age: float = math.inf
     clock: Callable[[], float] = time.time
     segment_bytes: int = SEGMENT_BYTES
     set_aside: int = 0
+    damaged: int = 0
     _segments: list[_Segment] = field(default_factory=list)
+    _lately: deque[tuple[float, int]] = field(default_factory=deque)
     _writing: _Writing | None = None
     _next: int = 0
     _pending: list[tuple[bytes, asyncio.Future[None]]] = field(default_factory=list)
@@ -201,12 +241,14 @@ class Spool:
     async def start(self) -> None:
         """Finds what an earlier process left. Raises OSError."""
         for name in self.files.names():
-            self._next = max(self._next, int(name.removesuffix(_SUFFIX).removeprefix(_ASIDE)) + 1)
-            if name.startswith(_ASIDE):
-                continue
-            data = self.files.read(name)
-            first = next(unframe(data), None)
-            self._segments.append(_Segment(name, len(data), first.at if first else self.clock()))
+            number = _NAME.fullmatch(name)
+            if number is None:
+                continue  # nothing of ours
+            self._next = max(self._next, int(number[1]) + 1)
+            if not name.startswith(_ASIDE):
+                first = next(unframe(self.files.read(name, _HEAD_BYTES)), None)
+                oldest = first.at if first else self.clock()
+                self._segments.append(_Segment(name, self.files.size(name), oldest))
         self._writer = asyncio.create_task(self._write_on(), name="spool")
 
     async def stop(self) -> None:
@@ -231,17 +273,29 @@ class Spool:
     def is_empty(self) -> bool:
         return not self._segments and not self._pending
 
-    def is_full(self, more: int = 0) -> bool:
-        """Whether so many bytes more would be too many."""
-        return self.size + self._promised + more > self.limit
+    @property
+    def seconds_to_full(self) -> float:
+        """How long there is room at the rate of the last minute; infinite while nothing comes."""
+        now = self.clock()
+        while self._lately and self._lately[0][0] < now - _RATE_SECONDS:
+            self._lately.popleft()
+        rate = sum(size for _, size in self._lately) / _RATE_SECONDS
+        return max(0, self.limit - self.size) / rate if rate else math.inf
+
+    def refuses(self, more: int = 0) -> str | None:
+        """Why so many bytes more are not taken, or None."""
+        if self.size + self._promised + more > self.limit:
+            return "full"
+        return "too_old" if self.oldest_seconds > self.max_age else None
 
     async def hold(self, record: Spooled) -> None:
         """Returns once it is on disk. Raises SpoolUnable."""
         if self._writer is None:
             raise SpoolUnable("closed")
         data = frame(record)
-        if self.is_full(len(data)):
-            raise SpoolUnable("full")
+        against = self.refuses(len(data))
+        if against is not None:
+            raise SpoolUnable(against)
         held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending.append((data, held))
         self._promised += len(data)
@@ -254,12 +308,19 @@ class Spool:
 
         What the broker refuses for good is set aside. Raises what `publish` raises; what is left is tried next time.
         """
-        if not self._segments:
-            return 0
-        segment = self._segments[0]
+        while self._segments:
+            records = await self._drain_segment(self._segments[0], publish)
+            if records:  # a crash can leave a segment without any
+                return records
+        return 0
+
+    async def _drain_segment(self, segment: _Segment, publish: Publish) -> int:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._seal, segment)
-        records = list(unframe(await loop.run_in_executor(self._thread, self.files.read, segment.name)))
+        data = await loop.run_in_executor(self._thread, self.files.read, segment.name)
+        if segment.taken == 0 and is_damaged(data):
+            await loop.run_in_executor(self._thread, self._keep_damaged, data)
+        records = list(unframe(data))
         for start in range(segment.taken, len(records), _AT_ONCE):
             some = records[start : start + _AT_ONCE]
             taken = await asyncio.gather(*(publish(record) for record in some))
@@ -304,6 +365,7 @@ class Spool:
             self._abandon()
             raise
         writing.segment.size += len(data)
+        self._lately.append((self.clock(), len(data)))
         if writing.segment.size >= self.segment_bytes:
             self._abandon()
 
@@ -335,15 +397,23 @@ class Spool:
             self._abandon()
 
     def _put_aside(self, records: Sequence[Spooled]) -> None:
+        self._write_aside(MAGIC + b"".join(frame(record) for record in records))
+        self.set_aside += len(records)
+
+    def _keep_damaged(self, data: bytes) -> None:
+        """The bytes of a damaged segment are kept for a person; what can be read of it is published."""
+        self._write_aside(data)
+        self.damaged += 1
+
+    def _write_aside(self, data: bytes) -> None:
         file = self.files.create(f"{_ASIDE}{self._next:012d}{_SUFFIX}")
         self._next += 1
         try:
-            file.write(MAGIC + b"".join(frame(record) for record in records))
+            file.write(data)
             file.sync()
             self.files.sync_names()
         finally:
             file.close()
-        self.set_aside += len(records)
 
     def _remove(self, segment: _Segment) -> None:
         self.files.remove(segment.name)

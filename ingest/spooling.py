@@ -33,6 +33,7 @@ class SpoolingPublisher:
         self._log = structlog.get_logger("ingest.spool")
         metrics.spool_bytes.set_function(lambda: spool.size)
         metrics.spool_oldest.set_function(lambda: spool.oldest_seconds)
+        metrics.time_to_loss.set_function(lambda: spool.seconds_to_full)
 
     async def start(self) -> None:
         await self._spool.start()
@@ -65,8 +66,8 @@ class SpoolingPublisher:
             self._log.warning("spooling", reason=self._kafka.trouble() or "a record was not taken in time")
 
     def trouble(self) -> str | None:
-        away = self._kafka.trouble()
-        return f"{away}, and the spool is full" if away and self._spool.is_full(_ROOM) else None
+        away, against = self._kafka.trouble(), self._spool.refuses(_ROOM)
+        return f"{away}, and the spool is {against.replace('_', ' ')}" if away and against else None
 
     def degraded(self) -> str | None:
         return self._kafka.trouble()
@@ -81,12 +82,15 @@ class SpoolingPublisher:
                 self._log.warning("drain_interrupted", reason=str(error))
 
     async def _drain_one(self) -> bool:
-        before = self._spool.set_aside
+        before, damaged = self._spool.set_aside, self._spool.damaged
         drained = await self._spool.drain(self._taken)
         self._metrics.drained.inc(drained)
         if self._spool.set_aside > before:
             self._metrics.set_aside.inc(self._spool.set_aside - before)
             self._log.error("records_set_aside", count=self._spool.set_aside - before)
+        if self._spool.damaged > damaged:
+            self._metrics.damaged.inc(self._spool.damaged - damaged)
+            self._log.error("segment_damaged", hint="the disk lost bytes of it; they are kept in an aside file")
         if self._episode and self._spool.is_empty:
             self._episode = False
             self._log.info("spool_drained")

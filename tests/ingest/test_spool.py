@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,8 +59,11 @@ class Forgetful:
         self.seen[name] = b""
         return ForgetfulFile(self, name)
 
-    def read(self, name: str) -> bytes:
-        return self.seen[name]
+    def read(self, name: str, at_most: int = -1) -> bytes:
+        return self.seen[name][: at_most if at_most >= 0 else None]
+
+    def size(self, name: str) -> int:
+        return len(self.seen[name])
 
     def remove(self, name: str) -> None:
         self.operate()
@@ -162,15 +166,15 @@ async def test_another_process_finds_what_was_left(files: Forgetful | Folder) ->
 
 
 async def test_it_is_full_at_its_limit_and_takes_again_when_drained(files: Forgetful | Folder) -> None:
-    spool = await started(files, limit=400)
+    spool = await started(files, limit=420)
     held = 0
-    while not spool.is_full(len(frame(record(held)))):
+    while not spool.refuses(len(frame(record(held)))):
         await spool.hold(record(held))
         held += 1
     with pytest.raises(SpoolUnable, match="full"):
         await spool.hold(record(held))
     assert held > 1
-    assert 0 < spool.size <= 400
+    assert 0 < spool.size <= 420
     assert len(await drained(spool)) == held
     await spool.hold(record(0))
     await spool.stop()
@@ -301,3 +305,63 @@ async def test_whatever_operation_is_the_last_before_a_power_loss_what_was_held_
         await found.stop()
         assert {each.key for each in acknowledged} <= {each.key for each in (*published, *left)}
     assert operations > 30, "every operation was once the last"
+
+
+async def test_with_records_that_are_too_old_it_takes_no_new_ones_and_keeps_the_old(
+    files: Forgetful | Folder,
+) -> None:
+    now = record(0).at
+    spool = Spool(files, 1_000_000, max_age=60, clock=lambda: now)
+    await spool.start()
+    await spool.hold(record(0))
+    now += 61
+    assert spool.refuses() == "too_old"
+    with pytest.raises(SpoolUnable, match="too_old"):
+        await spool.hold(record(1))
+    assert await drained(spool) == [record(0)]
+    await spool.hold(record(1))
+    await spool.stop()
+
+
+async def test_it_says_how_long_there_is_room_at_the_present_rate(files: Forgetful | Folder) -> None:
+    now = 1_000.0
+    spool = Spool(files, 6_000, clock=lambda: now)
+    await spool.start()
+    assert spool.seconds_to_full == math.inf
+    await spool.hold(record(0, 900))
+    assert spool.seconds_to_full == pytest.approx((6_000 - spool.size) / (spool.size / 60), rel=0.02)
+    now += 61
+    assert spool.seconds_to_full == math.inf
+    await spool.stop()
+
+
+async def test_a_damaged_record_takes_none_behind_it_along_and_its_bytes_are_kept(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    spool = await started(folder, segment_bytes=1_000_000)
+    for number in range(5):
+        await spool.hold(record(number, 100))
+    await spool.stop()
+    (name,) = folder.names()
+    damaged = bytearray((tmp_path / name).read_bytes())
+    damaged[damaged.index(bytes([2]) * 100) + 50] ^= 0xFF
+    (tmp_path / name).write_bytes(damaged)
+    again = await started(folder)
+    assert await drained(again) == [record(number, 100) for number in (0, 1, 3, 4)]
+    assert again.damaged == 1
+    (aside,) = folder.names()
+    assert (tmp_path / aside).read_bytes() == damaged
+    await again.stop()
+    folder.close()
+
+
+async def test_a_torn_tail_is_no_damage_and_an_empty_segment_does_not_end_the_draining(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    (tmp_path / "000000000000.spool").write_bytes(b"SH")
+    whole = frame(record(1))
+    (tmp_path / "000000000001.spool").write_bytes(b"SHS1" + whole + whole[:-3])
+    (tmp_path / "foreign.spool").write_bytes(b"not ours")
+    spool = await started(folder)
+    assert await drained(spool) == [record(1)]
+    assert (spool.damaged, folder.names()) == (0, ["foreign.spool"])
+    await spool.stop()
+    folder.close()
