@@ -31,16 +31,28 @@ class Bounded(HttpToolsProtocol):
     """A connection that says when it began to owe a request, and refuses one whose head is too large."""
 
     header_bytes = 16_384
-    _seen = 0
     owing_since: float | None = None
+    _seen = 0
+    _head = 0  # which request's head is being read, 0 for none
+    _requests = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.owing_since = self.loop.time()
 
+    def data_received(self, data: bytes) -> None:
+        head = self._head
+        super().data_received(data)
+        # The parser keeps a header until it is whole, and says nothing before.
+        if head and head == self._head:
+            self._seen += len(data)
+            if self._seen > self.header_bytes and not self.transport.is_closing():
+                self.send_400_response("")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._seen = 0
+        self._requests += 1
+        self._seen, self._head = 0, self._requests
         if self.owing_since is None:
             self.owing_since = self.loop.time()
 
@@ -51,6 +63,10 @@ class Bounded(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count(len(name) + len(value))
         super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head = 0
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self.owing_since = None

@@ -28,7 +28,7 @@ from ingest.contract.codec import Headers
 MAGIC = b"SHS1"
 _MARK = b"\xf5SHF"  # where a record begins, to find the next one behind a damaged one; no UTF-8 text holds it
 _FRAME = struct.Struct(">4sII")  # mark, length and CRC-32 of what follows
-SEGMENT_BYTES = 8 * 1024 * 1024
+SEGMENT_BYTES = 1024 * 1024  # one is drained at a time, and repeated where a crash comes in between
 _SUFFIX, _ASIDE = ".spool", "aside-"
 _NAME = re.compile(r"(?:aside-)?(\d{12})\.spool")
 _HEAD_BYTES = 2 * 1024 * 1024  # holds the first record of a segment, whatever its size

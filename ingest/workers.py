@@ -53,4 +53,5 @@ def _end(workers: list["subprocess.Popen[bytes]"], grace: float) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
             codes.append(process.wait())
-    return 0 if all(code == 0 for code in codes) else 1
+    # uvicorn ends in order and then dies of the signal that it got, as a shell expects.
+    return 0 if set(codes) <= {0, -signal.SIGTERM} else 1

@@ -3,6 +3,7 @@
 https://www.twilio.com/docs/usage/troubleshooting/debugging-event-webhooks. Fields of the payload can be null.
 """
 
+import re
 from collections.abc import Mapping
 
 import orjson
@@ -10,16 +11,22 @@ import orjson
 from ingest.contract.events import ErrorLogged
 from ingest.webhooks.table import Table
 
+_SHAPES = {
+    "resource_sid": re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}"),
+    "service_sid": re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}"),
+    "error_code": re.compile(r"\d{1,9}"),
+}
+
 
 def about(payload: str | None) -> Mapping[str, object]:
-    """Which resource, service and code a payload names. Empty where it is not JSON, or names none."""
+    """Which resource, service and code a payload names; it is free text, so what looks otherwise is left in it."""
     try:
         told = orjson.loads(payload or "")
     except orjson.JSONDecodeError:
         return {}
     if not isinstance(told, dict):
         return {}
-    return {name: told[name] for name in ("resource_sid", "service_sid", "error_code") if told.get(name)}
+    return {name: told[name] for name, shape in _SHAPES.items() if shape.fullmatch(str(told.get(name)))}
 
 
 def _collect(extra: dict[str, str]) -> Mapping[str, object]:

@@ -5,56 +5,20 @@ aiokafka keeps the sequence numbers of a batch that it gave up on, and the broke
 
 import asyncio
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from ingest.contract.kafka import Kafka
 from ingest.contract.topics import MESSAGES
 from ingest.publisher import KafkaPublisher, Unavailable
 from processors.stream.producer import BrokerUnavailable, KafkaProducer, Outgoing
-from tests.conftest import free_port, until
+from tests.chaos.node import Node
+from tests.conftest import until
 
 pytestmark = pytest.mark.chaos
-ROOT = Path(__file__).parents[2]
 TOPIC = "comms.messages"
-
-
-class Node:
-    """One node of Apache Kafka that can be frozen: it takes connections and answers nothing."""
-
-    def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.kafka = Kafka(bootstrap_servers=f"127.0.0.1:{self.port}")
-        self._folder = folder
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        command = [sys.executable, "-m", "deploy.kafka.run", "--port", str(self.port), "--dir", str(self._folder)]
-        with (self._folder.parent / "kafka.log").open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
-        await until(self._answers, 60)
-
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    def tell(self, what: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(what)
-
-    async def stop(self) -> None:
-        self.tell(signal.SIGCONT)
-        self.tell(signal.SIGTERM)
-        assert self._process is not None
-        await self._process.wait()
 
 
 @pytest.fixture

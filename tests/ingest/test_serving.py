@@ -69,8 +69,10 @@ def spawn(folder: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]
 
 @asynccontextmanager
 async def serving(folder: Path, **variables: str) -> AsyncIterator[Serving]:
-    port = free_port()
-    process = spawn(folder, {"SWITCHHOOK_INGEST_PORT": str(port), **variables})
+    """The client asks the port of the monitoring, where it has one of its own."""
+    given = {"SWITCHHOOK_INGEST_PORT": str(free_port()), **variables}
+    port = given.get("SWITCHHOOK_INGEST_MONITORING_PORT", given["SWITCHHOOK_INGEST_PORT"])
+    process = spawn(folder, given)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         served = Serving(process, client, folder / "log")
 
