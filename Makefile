@@ -30,6 +30,7 @@ chaos: $(READY)
 # The full counts: thousands of seeded worlds, and chaos under the whole demo's traffic.
 proof: $(READY)
 	$(BIN)/python -m pytest --proof tests/pipeline -q
+	$(BIN)/python -m pytest --proof tests/ingest/test_fuzz.py -q -rA --show-capture=stdout
 	$(BIN)/python -m pytest --proof -m chaos -rA --show-capture=stdout
 
 lint: $(READY)
