@@ -1,9 +1,11 @@
 """The door: every answer it can give, what it publishes with each, and that nothing personal leaks by the side."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from ipaddress import ip_network
+from pathlib import Path
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
@@ -761,3 +763,9 @@ async def test_a_shared_key_is_used_as_we_were_told_and_never_as_the_request_say
 
 def test_every_kind_that_has_a_route_is_tried_here() -> None:
     assert set(KINDS) == {name for name, route in ROUTES.items() if not route.is_json}, "Event Streams: test_streams"
+
+
+def test_the_readme_lists_the_url_of_every_kind() -> None:
+    told = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`(/webhooks/[a-z/-]+?)(?:/AC…)?(?:#rc=5&rp=all)?`", told))
+    assert listed == {route.path for route in ROUTES.values()}
