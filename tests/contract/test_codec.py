@@ -28,7 +28,7 @@ MESSAGE = "SM" + "1" * 32
 NOW = datetime(2026, 1, 1, 12, 0, 0, 5, UTC)
 TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 
-cheap = settings(max_examples=25, deadline=None)
+cheap = settings(max_examples=10, deadline=None)
 every_event = pytest.mark.parametrize("model", e.MODELS.values(), ids=e.MODELS)
 every_action = pytest.mark.parametrize("model", actions.MODELS.values(), ids=actions.MODELS)
 

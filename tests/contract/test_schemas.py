@@ -42,7 +42,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
 DOCUMENT: Json = yaml.safe_load((ROOT / ASYNCAPI).read_text())
 
 every_kind = pytest.mark.parametrize("name", SCHEMAS)
-cheap = settings(max_examples=10, deadline=None)
+cheap = settings(max_examples=5, deadline=None)
 
 
 def written(name: str, data: st.DataObject) -> tuple[Json, Headers]:
