@@ -1,0 +1,1 @@
+"""Peers beside us, one command each: measured in one run, told as ratios."""

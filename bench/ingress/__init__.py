@@ -1,0 +1,1 @@
+"""What a callback costs at the front door, beside what people write today."""

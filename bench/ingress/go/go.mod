@@ -1,0 +1,16 @@
+module switchhook/bench
+
+go 1.26.0
+
+require (
+	github.com/twilio/twilio-go v1.31.0
+	github.com/twmb/franz-go v1.22.3
+)
+
+require (
+	github.com/golang/mock v1.6.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
+	github.com/pierrec/lz4/v4 v4.1.33 // indirect
+	github.com/pkg/errors v0.9.1 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.1 // indirect
+)
