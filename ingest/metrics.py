@@ -82,13 +82,13 @@ class Metrics:
         self.time_to_loss = gauge("switchhook_ingest_time_to_loss_seconds")
         for outcome in ("reloaded", "failed"):
             self.accounts_reloads.labels(outcome)
-        for kind in KINDS:  # a rate over a series that does not exist yet misses its first event
-            for verdict in VERDICTS:
-                self.webhooks.labels(kind, verdict)
+        # A rate over a series that does not exist yet misses its first event; looking one up costs more than counting.
+        self._counted = {(k, v): self.webhooks.labels(k, v) for k in KINDS for v in VERDICTS}
+        self._timed = {kind: self.request_seconds.labels(kind) for kind in KINDS}
         for kind in ROUTES:
             for reason in Reason:
                 self.dead_letters.labels(kind, reason)
 
     def webhook(self, kind: str, verdict: str, seconds: float) -> None:
-        self.webhooks.labels(kind, verdict).inc()
-        self.request_seconds.labels(kind).observe(seconds)
+        self._counted[kind, verdict].inc()
+        self._timed[kind].observe(seconds)

@@ -48,22 +48,22 @@ class Table:
 
 def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, token: str) -> Event | Unparseable:
     """The event of a request's parameters. `account_sid` is used where the request itself names no account."""
-    grouped: dict[str, list[str]] = {}
-    for name, value in parameters:
-        # The provider sends an empty value for what it does not know; for a body, empty is what was written.
-        if value or name in table.keep_empty:
-            grouped.setdefault(name, []).append(value)
     values: dict[str, object] = {"account_sid": account_sid, **table.constants}
     extra: dict[str, str] = {}
-    for name, several in grouped.items():
-        one = several[0] if len(set(several)) == 1 else None
-        known = table.fields.get(name)
+    seen: dict[str, str] = {}
+    keep_empty, fields = table.keep_empty, table.fields
+    for name, value in parameters:
+        # The provider sends an empty value for what it does not know; for a body, empty is what was written.
+        if not value and name not in keep_empty:
+            continue
+        known = fields.get(name)
         if known is None:
-            extra[name] = one if one is not None else json.dumps(several, ensure_ascii=False)
-        elif one is None:
+            if extra.setdefault(name, value) != value:
+                extra[name] = _all_of(name, parameters)
+        elif name not in seen:
+            seen[name] = values[known] = value
+        elif seen[name] != value:
             return Unparseable(Reason.REPEATED_PARAMETER, known)
-        else:
-            values[known] = one
     if table.collect is not None:
         values |= table.collect(extra)
     try:
@@ -72,7 +72,14 @@ def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, 
         return invalid(error)
     except OverflowError:
         return Unparseable(Reason.INVALID_VALUE, "a time is out of range")
-    return event.model_copy(update={"id": event_id(event, token)})
+    # Its identity is read from the event, and nobody else has it yet: a copy only for the id would cost as much again.
+    object.__setattr__(event, "id", event_id(event, token))
+    return event
+
+
+def _all_of(name: str, parameters: Sequence[tuple[str, str]]) -> str:
+    """Several values of one parameter that no model knows, as one text."""
+    return json.dumps([value for key, value in parameters if key == name and value], ensure_ascii=False)
 
 
 def invalid(error: ValidationError) -> Unparseable:

@@ -121,7 +121,7 @@ def reloads(client: httpx.AsyncClient, outcome: str) -> Callable[[], Awaitable[b
 
 
 async def test_several_workers_share_a_port_each_with_its_own_spool(tmp_path: Path) -> None:
-    first, public = free_port(), free_port()
+    public, first = free_port(), two_ports()
     spool = tmp_path / "spool"
     variables = {
         "PORT": str(public),
@@ -159,6 +159,18 @@ async def test_several_workers_share_a_port_each_with_its_own_spool(tmp_path: Pa
     held = [await left_in(spool / str(number)) for number in range(2)]
     assert all(held), "the kernel gave each of them some"
     assert sorted(held[0] + held[1]) == sorted(f"SM{number:032x}" for number in range(60))
+
+
+def two_ports() -> int:
+    """A free port that is followed by a free one."""
+    while True:
+        first = free_port()
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", first + 1))
+            except OSError:
+                continue
+            return first
 
 
 def pid_of(log: Path) -> Callable[[signal.Signals], None]:
