@@ -43,7 +43,7 @@ def create_app(
     metrics: Metrics,
     clock: Clock = utc_now,
     replies: Replies = SILENCE,
-) -> Starlette:
+) -> FrontDoor:
     """The application. Its lifespan starts and stops the publisher and the watch over the accounts file."""
     door = Door(
         public_base=settings.public_base_url,

@@ -1,14 +1,16 @@
-"""The door: one webhook from raw ASGI to an answer, reached before Starlette's layers, which cost more than it.
+"""The door: one webhook from what was received to an answer, before Starlette's layers, which cost more than it.
 
 What is decided about a request is an Outcome; metrics, log line and answer are all made from it.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from time import perf_counter
+from typing import NamedTuple
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -20,13 +22,44 @@ from ingest.publisher import Publisher, Unavailable
 from ingest.records import Records, records
 from ingest.rejection import OF_VERDICT, RETRY_AFTER_SECONDS, STATUS, Rejection
 from ingest.replies import CONTENT_TYPE, Replies
-from ingest.request import Headers, Networks, Request, admissible, base_of, find_route, texts, understood
+from ingest.request import (
+    SETTINGS,
+    SIGNATURE,
+    Headers,
+    Networks,
+    Request,
+    admissible,
+    base_of,
+    find_route,
+    texts,
+    understood,
+)
 from ingest.signature import Account, Keyring, Verdict, verify
 from ingest.webhooks import Reason
 
 Clock = Callable[[], datetime]
 
-_SETTINGS_HEADER = "x-twilio-webhooks-signature-settings"
+
+class Asked(NamedTuple):
+    """The head of a request as received: `path` and `query` byte for byte. `peer` is the address that is connected."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: Headers
+    peer: str | None
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+
+
+Body = Callable[[int], Awaitable[bytes | Rejection]]
+"""Reads a body of at most so many bytes, once it is known that it is wanted."""
+
+_NO_CONTENT = Answer(204, (), b"")
 
 
 class Mode(StrEnum):
@@ -81,30 +114,45 @@ class Door:
         self._log = structlog.get_logger("ingest.webhook")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI, for any server and any request. Our own connections call `answer` with what is plain."""
+        peer = scope.get("client")
+        asked = Asked(
+            scope["method"],
+            scope.get("raw_path") or scope["path"].encode(),
+            scope["query_string"],
+            texts(scope["headers"]),
+            peer[0] if peer else None,
+        )
+        answer = await self.answer(asked, partial(_read, receive, asked.headers))
+        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def answer(self, asked: Asked, body: bytes | Body) -> Answer:
         started = perf_counter()
-        raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
-        route = find_route(raw_path)
+        route = find_route(asked.path)
         kind = route.name if route else "unknown"
         verdict: str = FAULT
         try:
-            outcome = await self._take(route, raw_path, scope, receive)
+            outcome = await self._take(route, asked, body)
             verdict = self._report(kind, outcome)
-            await _answer(send, outcome, route)
+            return _answer(outcome, route)
         finally:
             self._metrics.webhook(kind, verdict, perf_counter() - started)
 
-    async def _take(self, route: Route | None, path: bytes, scope: Scope, receive: Receive) -> Rejection | Held:
-        method, headers = scope["method"], texts(scope["headers"])
-        against = admissible(route, method, headers)
+    async def _take(self, route: Route | None, asked: Asked, body: bytes | Body) -> Rejection | Held:
+        against = admissible(route, asked.method, asked.headers)
         if route is None or against is not None:
             return against or Rejection.NOT_FOUND
         limit = self._limits.batch if route.is_json else self._limits.form
-        body = b"" if method == "GET" else await _read(receive, headers, limit)
-        if isinstance(body, Rejection):
-            return body
-        peer = scope.get("client")
-        base = base_of(self._public_base, peer[0] if peer else None, headers, self._trusted)
-        request = understood(route, method, base, path, scope["query_string"], headers, body)
+        whole = body if isinstance(body, bytes) else await body(limit)
+        if isinstance(whole, Rejection):
+            return whole
+        if len(whole) > limit:
+            return Rejection.TOO_LARGE
+        if asked.method == "GET":
+            whole = b""
+        base = base_of(self._public_base, asked.peer, asked.headers, self._trusted)
+        request = understood(route, asked.method, base, asked.path, asked.query, asked.headers, whole)
         return request if isinstance(request, Rejection) else await self._admit(request)
 
     async def _admit(self, request: Request) -> Rejection | Held:
@@ -163,7 +211,7 @@ class Door:
 
 
 def _judge(request: Request, account: Account | None, now: datetime) -> Verdict:
-    signature = request.headers.get("x-twilio-signature")
+    signature = request.headers.get(SIGNATURE)
     if not signature:
         return Verdict.MISSING_SIGNATURE
     if account is None:
@@ -175,7 +223,7 @@ def _judge(request: Request, account: Account | None, now: datetime) -> Verdict:
         account.keys,
         now,
         body=request.body if request.route.is_json else None,
-        settings=request.headers.get(_SETTINGS_HEADER),
+        settings=request.headers.get(SETTINGS),
     )
 
 
@@ -197,25 +245,18 @@ async def _read(receive: Receive, headers: Headers, limit: int) -> bytes | Rejec
             return b"".join(chunks)
 
 
-async def _answer(send: Send, outcome: Rejection | Held, route: Route | None) -> None:
-    headers: list[tuple[bytes, bytes]] = []
-    body = b""
-    if isinstance(outcome, Rejection):
-        status = STATUS[outcome]
-        body = outcome.value.encode()
-        headers.append((b"content-type", b"text/plain; charset=utf-8"))
-        if outcome is Rejection.METHOD_NOT_ALLOWED and route is not None:
-            headers.append((b"allow", ", ".join(sorted(route.methods)).encode()))
-        if outcome is Rejection.UNAVAILABLE:
-            headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-        if outcome is Rejection.TOO_LARGE:
-            headers.append((b"connection", b"close"))
-    elif outcome.reply is not None:
-        status, body = 200, outcome.reply
-        headers.append((b"content-type", CONTENT_TYPE))
-    else:
-        status = 204
-    if status != 204:
-        headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _answer(outcome: Rejection | Held, route: Route | None) -> Answer:
+    if isinstance(outcome, Held):
+        if outcome.reply is None:
+            return _NO_CONTENT
+        length = (b"content-length", str(len(outcome.reply)).encode())
+        return Answer(200, [(b"content-type", CONTENT_TYPE), length], outcome.reply)
+    body = outcome.value.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    if outcome is Rejection.METHOD_NOT_ALLOWED and route is not None:
+        headers.append((b"allow", ", ".join(sorted(route.methods)).encode()))
+    if outcome is Rejection.UNAVAILABLE:
+        headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
+    if outcome is Rejection.TOO_LARGE:
+        headers.append((b"connection", b"close"))
+    return Answer(STATUS[outcome], headers, body)

@@ -11,7 +11,7 @@ from ingest.contract.events import Event
 from ingest.contract.routes import ACTION_PARAMETER, ROUTES
 from ingest.contract.times import rfc3339
 from ingest.contract.topics import DEAD_LETTERS
-from ingest.request import Request
+from ingest.request import KEPT_HEADERS, TRACEPARENT, Request
 from ingest.webhooks import Reason, Unparseable, event_streams, parse
 
 # The first participant's callback URL serves a whole conference, so its action id says nothing of the others.
@@ -20,14 +20,6 @@ _CORRELATION = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _CORRELATED_PATHS = {route.path for route in ROUTES.values() if route.name not in _UNCORRELATED}
-_KEPT_HEADERS = (
-    "i-twilio-idempotency-token",
-    "x-twilio-signature",
-    "x-twilio-webhooks-signature-settings",
-    "x-home-region",
-    "user-agent",
-    "traceparent",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ def _streamed(request: Request, account_sid: str, now: datetime, *, verified: bo
 def _encoded(
     request: Request, event: Event, now: datetime, time: datetime | None, correlation: str | None, *, verified: bool
 ) -> codec.Encoded:
-    traceparent = request.headers.get("traceparent", "")
+    traceparent = request.headers.get(TRACEPARENT, "")
     envelope = codec.Envelope(
         event=event,
         source=f"//twilio.com/{event.account_sid}/webhooks/{request.route.name}",
@@ -115,7 +107,7 @@ def _dead_letter(
         "dl_time": rfc3339(now),
         "dl_verified": "true" if verified else "false",
         "dl_content_type": request.headers.get("content-type", ""),
-        **{f"dl_header_{n}": request.headers[n] for n in _KEPT_HEADERS if n in request.headers},
+        **{f"dl_header_{n}": request.headers[n] for n in KEPT_HEADERS if n in request.headers},
     }
     encoded = tuple((name, value.encode()) for name, value in headers.items())
     return codec.Encoded(DEAD_LETTERS, account_sid.encode()[:64], body, encoded)

@@ -17,6 +17,20 @@ Pairs = Sequence[tuple[str, str]]
 _BY_PATH: Mapping[bytes, Route] = {route.path.encode(): route for route in ROUTES.values() if not route.is_json}
 _JSON_BY_PATH: Mapping[bytes, Route] = {route.path.encode(): route for route in ROUTES.values() if route.is_json}
 
+SIGNATURE = "x-twilio-signature"
+SETTINGS = "x-twilio-webhooks-signature-settings"
+TOKEN = "i-twilio-idempotency-token"  # noqa: S105
+TRACEPARENT = "traceparent"
+KEPT_HEADERS = (TOKEN, SIGNATURE, SETTINGS, "x-home-region", "user-agent", TRACEPARENT)
+"""What a dead letter says of its request."""
+
+_HEADERS: Mapping[bytes, str] = {
+    name.encode(): name
+    for name in (
+        *KEPT_HEADERS, "content-type", "content-length", "transfer-encoding", "x-forwarded-host", "x-forwarded-proto",
+    )
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -38,7 +52,7 @@ class Request:
 
     def token(self) -> str:
         """What tells this request from another of the same kind; the same for the provider's retry of it."""
-        given = self.headers.get("i-twilio-idempotency-token")
+        given = self.headers.get(TOKEN)
         return given or hashlib.sha256(canonical(self.url, self.signed_parameters).encode()).hexdigest()
 
     def says(self, name: str) -> str | None:
@@ -51,10 +65,12 @@ def find_route(raw_path: bytes) -> Route | None:
 
 
 def texts(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Headers by lower-case name, the first of several."""
+    """Those headers that say something to us, by lower-case name, the first of several."""
     found: dict[str, str] = {}
     for name, value in raw:
-        found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        known = _HEADERS.get(name)
+        if known is not None:
+            found.setdefault(known, value.decode("latin-1"))
     return found
 
 

@@ -1,7 +1,4 @@
-"""Serving: uvicorn, with limits on what a stranger can make it hold: header bytes, time to send, connections.
-
-uvicorn bounds neither the size of headers nor how long a caller may take to send a request.
-"""
+"""Serving: uvicorn on connections of ours, which hang up on who is slow. Signals, workers' shared port, monitoring."""
 
 import asyncio
 import contextlib
@@ -11,78 +8,13 @@ from typing import Any
 import structlog
 import uvicorn
 from starlette.applications import Starlette
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ingest.app import FrontDoor
+from ingest.connection import Connection
 from ingest.settings import Settings
 
 GRACE_SECONDS = 20
 _TICKS = 10  # uvicorn ticks ten times a second
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    b"content-length: 17\r\nconnection: close\r\n\r\nheaders_too_large"
-)
-
-
-class _HeadersTooLarge(Exception):
-    """The caller's."""
-
-
-class Bounded(HttpToolsProtocol):
-    """A connection that says when it began to owe a request, and refuses one whose head is too large."""
-
-    header_bytes = 16_384
-    owing_since: float | None = None
-    _seen = 0
-    _head = 0  # which request's head is being read, 0 for none
-    _requests = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.owing_since = self.loop.time()
-
-    def data_received(self, data: bytes) -> None:
-        head = self._head
-        super().data_received(data)
-        # The parser keeps a header until it is whole, and says nothing before.
-        if head and head == self._head:
-            self._seen += len(data)
-            if self._seen > self.header_bytes and not self.transport.is_closing():
-                self.send_400_response("")
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._requests += 1
-        self._seen, self._head = 0, self._requests
-        if self.owing_since is None:
-            self.owing_since = self.loop.time()
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._head = 0
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self.owing_since = None
-        super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        if self._seen > self.header_bytes:
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
-        else:
-            super().send_400_response(msg)
-
-    def _count(self, more: int) -> None:
-        self._seen += more
-        if self._seen > self.header_bytes:
-            raise _HeadersTooLarge  # the parser stops, and uvicorn calls `send_400_response`
 
 
 class Server(uvicorn.Server):
@@ -91,14 +23,14 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, request_timeout: float) -> None:
         super().__init__(config)
         self._request_timeout = request_timeout
+        self._idle_timeout = config.timeout_keep_alive
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS == 0:
-            latest = asyncio.get_running_loop().time() - self._request_timeout
+            now = asyncio.get_running_loop().time()
             for connection in list(self.server_state.connections):
-                since = getattr(connection, "owing_since", None)
-                if since is not None and since < latest:
-                    connection.transport.close()
+                if isinstance(connection, Connection):
+                    connection.hang_up(owing_before=now - self._request_timeout, idle_before=now - self._idle_timeout)
         return await super().on_tick(counter)
 
 
@@ -109,7 +41,7 @@ class _Beside(uvicorn.Server):
         await self._serve(sockets)
 
 
-async def serve(app: Starlette, monitoring: Starlette | None, settings: Settings, worker: int) -> None:
+async def serve(app: FrontDoor, monitoring: Starlette | None, settings: Settings, worker: int) -> None:
     """Until SIGTERM or SIGINT; what has been begun is finished."""
     beside, task = None, None
     if monitoring is not None and settings.monitoring_port is not None:
@@ -150,12 +82,12 @@ _COMMON: dict[str, Any] = {
 }
 
 
-def _config(app: Starlette, settings: Settings) -> uvicorn.Config:
+def _config(app: FrontDoor, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         settings.host,
         settings.port,
-        http=type("Limited", (Bounded,), {"header_bytes": settings.header_bytes}),
+        http=type("Ours", (Connection,), {"door": app.door, "header_bytes": settings.header_bytes}),
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=GRACE_SECONDS,
         **{**_COMMON, "lifespan": "on"},

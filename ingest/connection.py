@@ -1,0 +1,200 @@
+"""Connections: HTTP/1.1 as uvicorn speaks it, bounded, with a short way for webhooks.
+
+uvicorn bounds neither the size of heads nor how long a caller may take to send a request; both are bounded here. And a
+webhook as the provider sends it (a whole small request on an idle connection) is handed to the door at once, where ASGI
+would cost more than the door does. Whatever is unusual goes the ordinary way, to the same door.
+"""
+
+import asyncio
+from typing import Any, ClassVar
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from ingest.door import Answer, Asked, Door
+from ingest.request import texts
+
+WEBHOOKS = b"/webhooks/"
+_WHOLE_BYTES = 65_536
+"""A body up to this size is taken whole; a larger one is read by who knows its limit."""
+
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 17\r\nconnection: close\r\n\r\nheaders_too_large"
+)
+_FAULT = Answer(500, [(b"content-length", b"0"), (b"connection", b"close")], b"")
+
+
+class _HeadersTooLarge(Exception):
+    """The caller's."""
+
+
+class _Nobody:
+    def set(self) -> None:
+        """Nobody waits for more of a body that is taken whole."""
+
+
+class Exchange:
+    """One webhook and its answer, in the place of uvicorn's cycle: that is how a connection knows what it is busy with,
+    keeps requests that were sent ahead in order, and finishes before it closes."""
+
+    __slots__ = ("asked", "chunks", "disconnected", "keep_alive", "response_complete")
+    message_event: ClassVar = _Nobody()
+
+    def __init__(self, asked: Asked, *, keep_alive: bool) -> None:
+        self.asked = asked
+        self.chunks: list[bytes] = []
+        self.keep_alive = keep_alive
+        self.disconnected = False
+        self.response_complete = False
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that says when it began to owe a request, and refuses one whose head is too large.
+
+    A class of these is made for each server: uvicorn makes the connections, and knows no arguments for them.
+    """
+
+    door: Door
+    header_bytes = 16_384
+
+    cycle: Any
+    _owing_since: float | None = None
+    _idle_since: float | None = None
+    _seen = 0
+    _head = 0  # which request's head is being read, 0 for none
+    _requests = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._owing_since = self.loop.time()
+
+    def hang_up(self, *, owing_before: float, idle_before: float) -> None:
+        """On who has owed a request for too long (https://datatracker.ietf.org/doc/html/rfc9110#name-408-request-timeout)
+        or has had no more to say."""
+        owing, idle = self._owing_since, self._idle_since
+        if (owing is not None and owing < owing_before) or (idle is not None and idle < idle_before):
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        head = self._head
+        super().data_received(data)
+        # The parser keeps a header until it is whole, and says nothing before.
+        if head and head == self._head:
+            self._seen += len(data)
+            if self._seen > self.header_bytes and not self.transport.is_closing():
+                self.send_400_response("")
+
+    # What the parser calls, in this order.
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._requests += 1
+        self._seen, self._head = 0, self._requests
+        self._idle_since = None
+        if self._owing_since is None:
+            self._owing_since = self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self._head = 0
+        asked = self._plain_webhook()
+        if asked is None:
+            self._go_the_ordinary_way()
+        else:
+            self.cycle = Exchange(asked, keep_alive=self.parser.should_keep_alive())
+
+    def on_body(self, body: bytes) -> None:
+        if type(self.cycle) is Exchange:
+            self.cycle.chunks.append(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._owing_since = None
+        if type(self.cycle) is Exchange:
+            task = self.loop.create_task(self._answered(self.cycle))
+            self.tasks.add(task)
+        else:
+            super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if self._seen > self.header_bytes:
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
+        else:
+            super().send_400_response(msg)
+
+    def _count(self, more: int) -> None:
+        self._seen += more
+        if self._seen > self.header_bytes:
+            raise _HeadersTooLarge  # the parser stops, and uvicorn calls `send_400_response`
+
+    def _plain_webhook(self) -> Asked | None:
+        """The request, if it is a webhook that can be taken whole and answered at once."""
+        if not self.url.startswith(WEBHOOKS) or b"#" in self.url:
+            return None
+        is_busy = self.cycle is not None and not self.cycle.response_complete
+        if is_busy or self.expect_100_continue or self.flow.write_paused or len(self.connections) >= self._most():
+            return None
+        method = self.parser.get_method()
+        headers = texts(self.headers)
+        length = headers.get("content-length", "" if method == b"POST" else "0")
+        is_small = length.isdecimal() and len(length) < 9 and int(length) <= _WHOLE_BYTES
+        if method not in (b"POST", b"GET") or not is_small or "transfer-encoding" in headers:
+            return None
+        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
+            return None
+        path, _, query = self.url.partition(b"?")
+        return Asked(method.decode(), path, query, headers, self.client[0] if self.client else None)
+
+    def _most(self) -> float:
+        return float("inf") if self.limit_concurrency is None else self.limit_concurrency
+
+    def _go_the_ordinary_way(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers  # the list that is in the scope by now
+        super().on_headers_complete()
+
+    async def _answered(self, exchange: Exchange) -> None:
+        try:
+            answer = await self.door.answer(exchange.asked, b"".join(exchange.chunks))
+        except Exception:
+            self.logger.exception("a fault in the door")
+            answer = _FAULT
+        finally:
+            self.tasks.discard(asyncio.current_task())
+        exchange.response_complete = True
+        if exchange.disconnected:
+            return
+        self._write(exchange, answer)
+        self.server_state.total_requests += 1
+        if not exchange.keep_alive:
+            self.transport.close()
+        elif self.pipeline:
+            super().on_response_complete()
+        else:
+            self._idle_since = self.loop.time()
+
+    def _write(self, exchange: Exchange, answer: Answer) -> None:
+        said = [STATUS_LINE[answer.status]]
+        for name, value in (*self.server_state.default_headers, *answer.headers):
+            said += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                exchange.keep_alive = False
+        if not exchange.keep_alive and (b"connection", b"close") not in answer.headers:
+            said.append(b"connection: close\r\n")
+        self.transport.write(b"".join((*said, b"\r\n", answer.body)))
