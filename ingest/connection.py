@@ -37,8 +37,9 @@ class Exchange:
     """One webhook and its answer, in the place of uvicorn's cycle: that is how a connection knows what it is busy with,
     keeps requests that were sent ahead in order, and finishes before it closes."""
 
-    __slots__ = ("asked", "chunks", "disconnected", "keep_alive", "response_complete")
+    __slots__ = ("asked", "chunks", "disconnected", "keep_alive", "response_complete", "task")
     message_event: ClassVar = _Nobody()
+    task: asyncio.Task[None]
 
     def __init__(self, asked: Asked, *, keep_alive: bool) -> None:
         self.asked = asked
@@ -124,8 +125,8 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._owing_since = None
         if type(self.cycle) is Exchange:
-            task = self.loop.create_task(self._answered(self.cycle))
-            self.tasks.add(task)
+            self.cycle.task = self.loop.create_task(self._answered(self.cycle))
+            self.tasks.add(self.cycle.task)
         else:
             super().on_message_complete()
 
@@ -176,7 +177,7 @@ class Connection(HttpToolsProtocol):
             self.logger.exception("a fault in the door")
             answer = _FAULT
         finally:
-            self.tasks.discard(asyncio.current_task())
+            self.tasks.discard(exchange.task)
         exchange.response_complete = True
         if exchange.disconnected:
             return

@@ -22,7 +22,7 @@ from aiokafka.errors import (
 
 from ingest.contract.codec import Headers
 from ingest.contract.kafka import Kafka, close, has_lost_count
-from ingest.contract.topics import RECORD_BYTES, Topic
+from ingest.contract.topics import RECORD_BYTES, TOPICS, Topic
 
 _FOR_GOOD = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError)
 _FIRST_BACKOFF, _LAST_BACKOFF, _PROBE_SECONDS = 0.2, 5.0, 2.0
@@ -126,6 +126,8 @@ class KafkaPublisher:
         self._trouble: str | None = "connecting"
         self._closing: set[asyncio.Task[None]] = set()
         self._hurry = asyncio.Event()
+        self._names = {topic.name: kafka.topic(topic.name) for topic in TOPICS}
+        self._partitions: dict[str, int] = {}
         self._open: dict[tuple[str, int], _Batch] = {}
         self._full: list[_Batch] = []
         self._unsettled: set[_Batch] = set()
@@ -133,6 +135,8 @@ class KafkaPublisher:
         self._log = structlog.get_logger("ingest.publisher")
 
     async def start(self) -> None:
+        # Asking which loop runs is a system call in Python 3.11, as dear as all the rest of a record.
+        self._loop = asyncio.get_running_loop()
         self._keeper = asyncio.create_task(self._keep_connected(), name="publisher")
         self._sender = asyncio.create_task(self._send_on(), name="sending")
 
@@ -161,9 +165,8 @@ class KafkaPublisher:
             raise Refused("refused_by_broker")
         self._free -= 1
         try:
-            name = self._kafka.topic(topic.name)
-            count = producer.client.cluster.partitions_for_topic(name)
-            partitions = len(count) if count else await self._learned(producer, name)
+            name = self._names.get(topic.name) or self._kafka.topic(topic.name)
+            partitions = self._partitions.get(name) or await self._learned(producer, name)
             await self._appended(producer, name, place(key, partitions), key, value, headers)
         finally:
             self._free += 1
@@ -179,13 +182,13 @@ class KafkaPublisher:
             self._full.append(batch)
             batch = self._opened(producer, topic, partition)
             batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers))  # the first always fits
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = self._loop.create_future()
         batch.waiters.append(waiter)
         return waiter
 
     def _opened(self, producer: AIOKafkaProducer, topic: str, partition: int) -> _Batch:
         batch = self._open[topic, partition] = _Batch(topic, partition, producer.create_batch())
-        batch.timer = asyncio.get_running_loop().call_later(self._deadline, self._expired, producer, batch)
+        batch.timer = self._loop.call_later(self._deadline, self._expired, producer, batch)
         self._unsettled.add(batch)
         self._work.set()
         return batch
@@ -194,7 +197,8 @@ class KafkaPublisher:
         """How many partitions a topic has that has not been written to yet. Raises Unavailable."""
         try:
             async with asyncio.timeout(self._deadline):
-                return len(await producer.partitions_for(topic))
+                count = self._partitions[topic] = len(await producer.partitions_for(topic))
+                return count
         except (KafkaError, TimeoutError) as error:
             raise Unavailable("deadline" if isinstance(error, TimeoutError) else "refused_by_broker") from error
 
@@ -263,6 +267,7 @@ class KafkaPublisher:
                     producer = self._producer = await self._connect()
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     await producer.client.fetch_all_metadata()
+                self._partitions.clear()  # a topic may have got more of them
                 if producer is self._producer:  # and was not replaced meanwhile
                     self._is_up()
                 backoff, pause = _FIRST_BACKOFF, _PROBE_SECONDS

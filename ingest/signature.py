@@ -4,13 +4,14 @@ Rules: https://www.twilio.com/docs/usage/security#validating-requests. The URL i
 it was requested; decoding and encoding it again is the usual reason for a signature that does not match.
 """
 
-import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping, Sequence
+from binascii import b2a_base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from urllib.parse import parse_qsl
 
 Parameters = Sequence[tuple[str, str]]
@@ -24,7 +25,10 @@ class Algorithm(StrEnum):
     HMAC_SHA256 = "HMAC_SHA256"
 
 
-_DIGESTS: Mapping[Algorithm, str] = {Algorithm.HMAC_SHA1: "sha1", Algorithm.HMAC_SHA256: "sha256"}
+_HASHES: "Mapping[Algorithm, Callable[..., hashlib._Hash]]" = {
+    Algorithm.HMAC_SHA1: hashlib.sha1,
+    Algorithm.HMAC_SHA256: hashlib.sha256,
+}
 
 
 class Verdict(StrEnum):
@@ -47,16 +51,22 @@ class Key:
     algorithm: Algorithm = Algorithm.HMAC_SHA1
     not_after: datetime | None = None
     shared_id: str | None = None
-    _keyed: "hmac.HMAC" = field(init=False, repr=False, compare=False)
+    _halves: "tuple[hashlib._Hash, hashlib._Hash]" = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        # Keying costs two hash blocks; a copy of the keyed state per request saves them.
-        object.__setattr__(self, "_keyed", hmac.new(self.token.encode(), digestmod=_DIGESTS[self.algorithm]))
+        # Keying costs two hash blocks; copies of both keyed halves per request save them, and cost half of what a copy
+        # of `hmac.HMAC` does, which is the oracle in the tests. https://datatracker.ietf.org/doc/html/rfc2104#section-4
+        new = _HASHES[self.algorithm]
+        secret = self.token.encode()
+        block = (secret if len(secret) <= new().block_size else new(secret).digest()).ljust(new().block_size, b"\0")
+        halves = tuple(new(bytes(byte ^ pad for byte in block)) for pad in (0x36, 0x5C))
+        object.__setattr__(self, "_halves", halves)
 
     def sign(self, message: bytes) -> bytes:
-        mac = self._keyed.copy()
-        mac.update(message)
-        return base64.b64encode(mac.digest())
+        inner, outer = self._halves[0].copy(), self._halves[1].copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return b2a_base64(outer.digest(), newline=False)
 
     def live(self, now: datetime) -> bool:
         return self.not_after is None or now <= self.not_after
@@ -87,7 +97,7 @@ def canonical(url: str, parameters: Parameters = ()) -> str:
     if not parameters:
         return url
     # Code point order is UTF-8 byte order, and a set of pairs sorted is keys first, then values.
-    return url + "".join(key + value for key, value in sorted(set(parameters)))
+    return url + "".join(chain.from_iterable(sorted(set(parameters))))
 
 
 def sign(url: str, parameters: Parameters, key: Key) -> str:
@@ -96,8 +106,9 @@ def sign(url: str, parameters: Parameters, key: Key) -> str:
 
 def url_forms(url: str) -> Iterator[str]:
     """The spellings under which the provider may have signed a URL: as given, without port, with the default
-    port. Userinfo is dropped by the provider's signer, kept by its SDKs: both, ours first."""
+    port. Userinfo is dropped by the provider's signer, kept by its SDKs: both."""
     url = _without_fragment(url)
+    yield url  # which is nearly always the one
     scheme, separator, rest = url.partition("://")
     end = min((i for i in (rest.find("/"), rest.find("?")) if i >= 0), default=len(rest))
     authority, target = rest[:end], rest[end:]
@@ -106,7 +117,8 @@ def url_forms(url: str) -> Iterator[str]:
     has_port = bool(colon) and port.isdigit()
     default = _DEFAULT_PORTS.get(scheme.lower())
     for prefix in ("", userinfo + at) if at else ("",):
-        yield f"{scheme}{separator}{prefix}{hostport}{target}"
+        if at:
+            yield f"{scheme}{separator}{prefix}{hostport}{target}"
         if has_port:
             yield f"{scheme}{separator}{prefix}{host}{target}"
         elif default:
@@ -145,12 +157,14 @@ def verify(
     signed = () if body is not None else parameters
     verdict = Verdict.WRONG_SIGNATURE
     tail = canonical("", signed)
-    messages = [(form + tail).encode() for form in url_forms(url)]
-    for key in chosen(keys, settings):
-        if any(hmac.compare_digest(key.sign(message), given) for message in messages):
-            if key.live(now):
-                return Verdict.VERIFIED if body is None or _hash_matches(url, body) else Verdict.BODY_MISMATCH
-            verdict = Verdict.EXPIRED_KEY
+    keys = chosen(keys, settings)
+    for form in url_forms(url):
+        message = (form + tail).encode()
+        for key in keys:
+            if hmac.compare_digest(key.sign(message), given):
+                if key.live(now):
+                    return Verdict.VERIFIED if body is None or _hash_matches(url, body) else Verdict.BODY_MISMATCH
+                verdict = Verdict.EXPIRED_KEY
     return verdict
 
 
