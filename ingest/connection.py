@@ -6,11 +6,12 @@ would cost more than the door does. Whatever is unusual goes the ordinary way, t
 """
 
 import asyncio
+from functools import partial
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from ingest.door import Answer, Asked, Door
+from ingest.door import NO_CONTENT, Answer, Asked, Door
 from ingest.request import texts
 
 WEBHOOKS = b"/webhooks/"
@@ -37,9 +38,8 @@ class Exchange:
     """One webhook and its answer, in the place of uvicorn's cycle: that is how a connection knows what it is busy with,
     keeps requests that were sent ahead in order, and finishes before it closes."""
 
-    __slots__ = ("asked", "chunks", "disconnected", "keep_alive", "response_complete", "task")
+    __slots__ = ("asked", "chunks", "disconnected", "keep_alive", "response_complete")
     message_event: ClassVar = _Nobody()
-    task: asyncio.Task[None]
 
     def __init__(self, asked: Asked, *, keep_alive: bool) -> None:
         self.asked = asked
@@ -59,6 +59,7 @@ class Connection(HttpToolsProtocol):
     header_bytes = 16_384
 
     cycle: Any
+    _made: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
     _owing_since: float | None = None
     _idle_since: float | None = None
     _seen = 0
@@ -98,17 +99,19 @@ class Connection(HttpToolsProtocol):
             self._owing_since = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
-        self._count(len(url))
+        self._seen += len(url)
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
+        self._seen += len(name) + len(value)
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._seen > self.header_bytes:
+            raise _HeadersTooLarge  # the parser stops, and uvicorn calls `send_400_response`
         self._head = 0
         asked = self._plain_webhook()
         if asked is None:
@@ -124,11 +127,15 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._owing_since = None
-        if type(self.cycle) is Exchange:
-            self.cycle.task = self.loop.create_task(self._answered(self.cycle))
-            self.tasks.add(self.cycle.task)
-        else:
+        exchange = self.cycle
+        if type(exchange) is not Exchange:
             super().on_message_complete()
+            return
+        try:
+            self.door.take(exchange.asked, b"".join(exchange.chunks), partial(self._answered, exchange))
+        except Exception:
+            self.logger.exception("a fault in the door")
+            self._answered(exchange, _FAULT)
 
     def send_400_response(self, msg: str) -> None:
         if self._seen > self.header_bytes:
@@ -136,11 +143,6 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         else:
             super().send_400_response(msg)
-
-    def _count(self, more: int) -> None:
-        self._seen += more
-        if self._seen > self.header_bytes:
-            raise _HeadersTooLarge  # the parser stops, and uvicorn calls `send_400_response`
 
     def _plain_webhook(self) -> Asked | None:
         """The request, if it is a webhook that can be taken whole and answered at once."""
@@ -170,18 +172,14 @@ class Connection(HttpToolsProtocol):
         self.headers += headers  # the list that is in the scope by now
         super().on_headers_complete()
 
-    async def _answered(self, exchange: Exchange) -> None:
-        try:
-            answer = await self.door.answer(exchange.asked, b"".join(exchange.chunks))
-        except Exception:
-            self.logger.exception("a fault in the door")
-            answer = _FAULT
-        finally:
-            self.tasks.discard(exchange.task)
+    def _answered(self, exchange: Exchange, answer: Answer) -> None:
         exchange.response_complete = True
         if exchange.disconnected:
             return
-        self._write(exchange, answer)
+        if answer is NO_CONTENT and exchange.keep_alive:
+            self.transport.write(self._no_content())
+        else:
+            self._write(exchange, answer)
         self.server_state.total_requests += 1
         if not exchange.keep_alive:
             self.transport.close()
@@ -189,6 +187,15 @@ class Connection(HttpToolsProtocol):
             super().on_response_complete()
         else:
             self._idle_since = self.loop.time()
+
+    def _no_content(self) -> bytes:
+        """What nearly every webhook is answered, made once a second: uvicorn replaces its list of headers then."""
+        headers, made = Connection._made
+        if headers is not self.server_state.default_headers:
+            headers = self.server_state.default_headers
+            made = b"".join((STATUS_LINE[204], *(name + b": " + value + b"\r\n" for name, value in headers), b"\r\n"))
+            Connection._made = headers, made
+        return made
 
     def _write(self, exchange: Exchange, answer: Answer) -> None:
         said = [STATUS_LINE[answer.status]]

@@ -4,7 +4,7 @@ What is decided about a request is an Outcome; metrics, log line and answer are 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import structlog
 from starlette.types import Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
-from ingest.contract import codec
+from ingest.contract.codec import Encoded
 from ingest.contract.routes import Route
 from ingest.metrics import ACCEPTED, DEAD_LETTERED, FAULT, Metrics
 from ingest.publisher import Publisher, Unavailable
-from ingest.records import Records, records
+from ingest.records import records
 from ingest.rejection import OF_VERDICT, RETRY_AFTER_SECONDS, STATUS, Rejection
 from ingest.replies import CONTENT_TYPE, Replies
 from ingest.request import (
@@ -56,10 +57,9 @@ class Answer(NamedTuple):
     body: bytes
 
 
-Body = Callable[[int], Awaitable[bytes | Rejection]]
-"""Reads a body of at most so many bytes, once it is known that it is wanted."""
+Answered = Callable[[Answer], None]
 
-_NO_CONTENT = Answer(204, (), b"")
+NO_CONTENT = Answer(204, (), b"")
 
 
 class Mode(StrEnum):
@@ -75,11 +75,12 @@ class Limits:
     batch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """`reasons` are those of its dead letters; `reply` is the TwiML for who waits for instructions."""
+class Admitted(NamedTuple):
+    """What is to be held of a webhook. `account` is the alias of who has signed it, `reasons` are those of its dead
+    letters, and `reply` is the TwiML for who waits for instructions."""
 
     account: str
+    records: Sequence[Encoded]
     reasons: Sequence[Reason]
     reply: bytes | None
 
@@ -111,10 +112,11 @@ class Door:
         self._clock = clock
         self._metrics = metrics
         self._trusted = trusted_proxies
-        self._log = structlog.get_logger("ingest.webhook")
+        # Bound once: the lazy logger would look its level up at each line, also at those that say nothing.
+        self._log: FilteringBoundLogger = structlog.get_logger("ingest.webhook").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI, for any server and any request. Our own connections call `answer` with what is plain."""
+        """As ASGI, for any server and any request. Our own connections hand over what is plain."""
         peer = scope.get("client")
         asked = Asked(
             scope["method"],
@@ -123,39 +125,54 @@ class Door:
             texts(scope["headers"]),
             peer[0] if peer else None,
         )
-        answer = await self.answer(asked, partial(_read, receive, asked.headers))
-        await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.take(asked, await self._body(asked, receive), partial(_set, answer))
+        status, headers, body = await answer
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
-    async def answer(self, asked: Asked, body: bytes | Body) -> Answer:
-        started = perf_counter()
+    async def _body(self, asked: Asked, receive: Receive) -> bytes | Rejection:
         route = find_route(asked.path)
-        kind = route.name if route else "unknown"
-        verdict: str = FAULT
-        try:
-            outcome = await self._take(route, asked, body)
-            verdict = self._report(kind, outcome)
-            return _answer(outcome, route)
-        finally:
-            self._metrics.webhook(kind, verdict, perf_counter() - started)
-
-    async def _take(self, route: Route | None, asked: Asked, body: bytes | Body) -> Rejection | Held:
         against = admissible(route, asked.method, asked.headers)
         if route is None or against is not None:
-            return against or Rejection.NOT_FOUND
-        limit = self._limits.batch if route.is_json else self._limits.form
-        whole = body if isinstance(body, bytes) else await body(limit)
-        if isinstance(whole, Rejection):
-            return whole
-        if len(whole) > limit:
-            return Rejection.TOO_LARGE
-        if asked.method == "GET":
-            whole = b""
-        base = base_of(self._public_base, asked.peer, asked.headers, self._trusted)
-        request = understood(route, asked.method, base, asked.path, asked.query, asked.headers, whole)
-        return request if isinstance(request, Rejection) else await self._admit(request)
+            return against or Rejection.NOT_FOUND  # unread
+        return await _read(receive, asked.headers, self._limit(route))
 
-    async def _admit(self, request: Request) -> Rejection | Held:
+    def take(self, asked: Asked, body: bytes | Rejection, answered: Answered) -> None:
+        """One webhook with its whole body, or with what is wrong with that. `answered` is called once: at once, or when
+        everything is held."""
+        started = perf_counter()
+        route = find_route(asked.path)
+        kind = route.name if route is not None else "unknown"
+        try:
+            found = self._judged(route, asked, body)
+            if isinstance(found, Admitted):
+                _Holding(self._metrics, self._log, kind, found, started, answered).hold(self._publisher)
+                return
+        except Exception:
+            self._metrics.webhook(kind, FAULT, perf_counter() - started)
+            raise
+        self._log.info("webhook_refused", kind=kind, verdict=found.value, status=STATUS[found])
+        self._metrics.webhook(kind, found, perf_counter() - started)
+        answered(_refusal(found, route))
+
+    def _judged(self, route: Route | None, asked: Asked, body: bytes | Rejection) -> Rejection | Admitted:
+        method, path, query, headers, peer = asked
+        against = admissible(route, method, headers)
+        if route is None or against is not None:
+            return against or Rejection.NOT_FOUND
+        if isinstance(body, Rejection):
+            return body
+        if len(body) > self._limit(route):
+            return Rejection.TOO_LARGE
+        base = base_of(self._public_base, peer, headers, self._trusted)
+        request = understood(route, method, base, path, query, headers, body)
+        return request if isinstance(request, Rejection) else self._admitted(request)
+
+    def _limit(self, route: Route) -> int:
+        return self._limits.batch if route.is_json else self._limits.form
+
+    def _admitted(self, request: Request) -> Rejection | Admitted:
         now = self._clock()
         account = self.keyring.find(request.account_sid)
         verdict = _judge(request, account, now)
@@ -164,50 +181,82 @@ class Door:
             if self._mode is Mode.ENFORCE:
                 return OF_VERDICT[verdict]
             self._metrics.unverified.labels(request.route.name, verdict).inc()
-        found = records(request, account.sid if account else "", now, verified=verified)
-        if found.ignored_correlation:
+        made, reasons, ignored_correlation = records(request, account.sid if account else "", now, verified=verified)
+        if ignored_correlation:
             self._metrics.ignored_correlations.labels(request.route.name).inc()
-        try:
-            await self._publish(found)
-        except Unavailable:
-            self._metrics.publish_failures.inc()
-            return Rejection.UNAVAILABLE
         reply = None
         if request.route.wants_twiml:
-            reply = self._replies.reply(request.route.name, request.parameters, is_readable=not found.reasons)
-        return Held(account.alias if account and verified else "unverified", found.reasons, reply)
+            reply = self._replies.reply(request.route.name, request.parameters, is_readable=not reasons)
+        return Admitted(account.alias if account and verified else "unverified", made, reasons, reply)
 
-    async def _publish(self, found: Records) -> None:
-        """Returns when all of them are held: one answer for all. Raises Unavailable."""
-        started = perf_counter()
-        if len(found.records) == 1:
-            await self._publish_one(found.records[0])
+
+class _Holding:
+    """One webhook whose records are on their way: there is one answer for all of them."""
+
+    __slots__ = ("_admitted", "_answered", "_kind", "_left", "_log", "_metrics", "_offered", "_refused", "_started")
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        log: FilteringBoundLogger,
+        kind: str,
+        admitted: Admitted,
+        started: float,
+        answered: Answered,
+    ) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._kind = kind
+        self._admitted = admitted
+        self._started = started
+        self._answered = answered
+        self._left = len(admitted.records)
+        self._refused = False
+
+    def hold(self, publisher: Publisher) -> None:
+        self._offered = perf_counter()
+        for record in self._admitted.records:
+            publisher.offer(record, self._told)
+        if not self._admitted.records:
+            self._end()
+
+    def _told(self, error: Unavailable | None) -> None:
+        self._left -= 1
+        if error is not None:
+            self._refused = True
+        if not self._left:
+            self._end()
+
+    def _end(self) -> None:
+        metrics, kind = self._metrics, self._kind
+        now = perf_counter()
+        if self._refused:
+            metrics.publish_failures.inc()
+            verdict = Rejection.UNAVAILABLE
+            self._log.info("webhook_refused", kind=kind, verdict=verdict.value, status=STATUS[verdict])
+            metrics.webhook(kind, verdict, now - self._started)
+            self._answered(_refusal(verdict, None))
+            return
+        metrics.publish_seconds.observe(now - self._offered)
+        account, _, reasons, reply = self._admitted
+        metrics.held(account)
+        if reasons:
+            self._dead_lettered(account, reasons)
         else:
-            await asyncio.gather(*map(self._publish_one, found.records))
-        self._metrics.publish_seconds.observe(perf_counter() - started)
+            self._log.debug("webhook_accepted", kind=kind, verdict=ACCEPTED, account=account)
+        metrics.webhook(kind, DEAD_LETTERED if reasons else ACCEPTED, now - self._started)
+        self._answered(NO_CONTENT if reply is None else _twiml(reply))
 
-    async def _publish_one(self, record: codec.Encoded) -> None:
-        await self._publisher.publish(record.topic, record.key, record.value, record.headers)
-
-    def _report(self, kind: str, outcome: Rejection | Held) -> str:
-        """The one log line of a webhook; returns its verdict as the metrics know it."""
-        if isinstance(outcome, Rejection):
-            self._log.info("webhook_refused", kind=kind, verdict=outcome.value, status=STATUS[outcome])
-            return outcome
-        self._metrics.account_webhooks.labels(outcome.account).inc()
-        if not outcome.reasons:
-            self._log.debug("webhook_accepted", kind=kind, verdict=ACCEPTED, account=outcome.account)
-            return ACCEPTED
-        for reason in outcome.reasons:
-            self._metrics.dead_letters.labels(kind, reason).inc()
+    def _dead_lettered(self, account: str, reasons: Sequence[Reason]) -> None:
+        for reason in reasons:
+            self._metrics.dead_letters.labels(self._kind, reason).inc()
         self._log.info(
             "webhook_dead_lettered",
-            kind=kind,
+            kind=self._kind,
             verdict=DEAD_LETTERED,
-            account=outcome.account,
-            reason=", ".join(sorted(set(outcome.reasons))),
+            account=account,
+            reason=", ".join(sorted(set(reasons))),
         )
-        return DEAD_LETTERED
 
 
 def _judge(request: Request, account: Account | None, now: datetime) -> Verdict:
@@ -245,18 +294,23 @@ async def _read(receive: Receive, headers: Headers, limit: int) -> bytes | Rejec
             return b"".join(chunks)
 
 
-def _answer(outcome: Rejection | Held, route: Route | None) -> Answer:
-    if isinstance(outcome, Held):
-        if outcome.reply is None:
-            return _NO_CONTENT
-        length = (b"content-length", str(len(outcome.reply)).encode())
-        return Answer(200, [(b"content-type", CONTENT_TYPE), length], outcome.reply)
-    body = outcome.value.encode()
+def _set(future: asyncio.Future[Answer], answer: Answer) -> None:
+    if not future.done():
+        future.set_result(answer)
+
+
+def _twiml(reply: bytes) -> Answer:
+    length = (b"content-length", str(len(reply)).encode())
+    return Answer(200, [(b"content-type", CONTENT_TYPE), length], reply)
+
+
+def _refusal(why: Rejection, route: Route | None) -> Answer:
+    body = why.value.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    if outcome is Rejection.METHOD_NOT_ALLOWED and route is not None:
+    if why is Rejection.METHOD_NOT_ALLOWED and route is not None:
         headers.append((b"allow", ", ".join(sorted(route.methods)).encode()))
-    if outcome is Rejection.UNAVAILABLE:
+    if why is Rejection.UNAVAILABLE:
         headers.append((b"retry-after", str(RETRY_AFTER_SECONDS).encode()))
-    if outcome is Rejection.TOO_LARGE:
+    if why is Rejection.TOO_LARGE:
         headers.append((b"connection", b"close"))
-    return Answer(STATUS[outcome], headers, body)
+    return Answer(STATUS[why], headers, body)

@@ -85,9 +85,16 @@ class Metrics:
         # A rate over a series that does not exist yet misses its first event; looking one up costs more than counting.
         self._counted = {(k, v): self.webhooks.labels(k, v) for k in KINDS for v in VERDICTS}
         self._timed = {kind: self.request_seconds.labels(kind) for kind in KINDS}
+        self._held: dict[str, Counter] = {}
         for kind in ROUTES:
             for reason in Reason:
                 self.dead_letters.labels(kind, reason)
+
+    def held(self, account: str) -> None:
+        counter = self._held.get(account)
+        if counter is None:
+            counter = self._held[account] = self.account_webhooks.labels(account)
+        counter.inc()
 
     def webhook(self, kind: str, verdict: str, seconds: float) -> None:
         self._counted[kind, verdict].inc()

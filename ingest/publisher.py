@@ -1,11 +1,12 @@
-"""The publisher: a record is in Kafka, acknowledged by all replicas, or the caller is told that it is not.
+"""The publisher: a record is in Kafka, acknowledged by all replicas, or who offered it is told that it is not.
 
-`publish` answers within its deadline. What it gave up on may still arrive: ids repeat, so that is harmless.
+That is told within a deadline. What was given up on may still arrive: ids repeat, so that is harmless.
 """
 
 import asyncio
 import contextlib
 import struct
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
-from ingest.contract.codec import Headers
+from ingest.contract.codec import Encoded, Headers
 from ingest.contract.kafka import Kafka, close, has_lost_count
 from ingest.contract.topics import RECORD_BYTES, TOPICS, Topic
 
@@ -55,8 +56,11 @@ def place(key: bytes, partitions: int) -> int:
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
-def _size(key: bytes, value: bytes, headers: Headers) -> int:
-    return len(key) + len(value) + sum(len(name) + len(text) + 10 for name, text in headers) + _OVERHEAD
+def _is_too_large(record: Encoded) -> bool:
+    size = len(record.key) + len(record.value) + _OVERHEAD
+    if size + _HEADERS_AT_MOST <= RECORD_BYTES:
+        return False
+    return size + sum(len(name) + len(text) + 10 for name, text in record.headers) > RECORD_BYTES
 
 
 class Unavailable(Exception):
@@ -71,46 +75,61 @@ class Refused(Unavailable):
     """The broker will never take this record, however often it is sent."""
 
 
+Told = Callable[[Unavailable | None], None]
+"""Hears None when a record is held, or why it is not: once, and perhaps before `offer` returns."""
+
+
 class Publisher(Protocol):
+    @abstractmethod
     async def start(self) -> None: ...
 
-    async def stop(self) -> None: ...
+    @abstractmethod
+    async def stop(self) -> None:
+        """Returns when all that was offered has been told of."""
+
+    @abstractmethod
+    def offer(self, record: Encoded, told: Told) -> None:
+        """Takes a record on. A call that returns and a call back: a task and a future for each would cost more than
+        verifying and publishing it do."""
 
     async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
-        """Returns when the record is held. Raises Unavailable."""
+        """For who can wait: returns when the record is held. Raises Unavailable."""
+        held: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.offer(Encoded(topic, key, value, headers), partial(_settle, held))
+        await held
 
+    @abstractmethod
     def trouble(self) -> str | None:
         """Why nothing can be held now, or None."""
 
+    @abstractmethod
     def degraded(self) -> str | None:
         """What is not as it should be although records are held, or None."""
 
 
-class _Batch:
-    """Records of one partition on their way, and who waits for each: a caller that leaves takes no other along."""
+def _settle(held: asyncio.Future[None], error: Unavailable | None) -> None:
+    if held.done():
+        return  # who waited has left
+    if error is None:
+        held.set_result(None)
+    else:
+        held.set_exception(error)
 
-    __slots__ = ("builder", "partition", "timer", "topic", "waiters")
+
+class _Batch:
+    """Records of one partition on their way, and who is told of each."""
+
+    __slots__ = ("builder", "partition", "tell", "timer", "topic")
 
     def __init__(self, topic: str, partition: int, builder: Any) -> None:
         self.topic = topic
         self.partition = partition
         self.builder = builder
-        self.waiters: list[asyncio.Future[None]] = []
+        self.tell: list[Told] = []
         self.timer: asyncio.TimerHandle | None = None
 
-    def settle(self, error: Callable[[], Exception] | None) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-        for waiter in self.waiters:
-            if waiter.done():
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error())
 
-
-class KafkaPublisher:
+class KafkaPublisher(Publisher):
     """Connects in the background, so that a front door without a broker is alive and says so.
 
     Batches are made here, one future a batch towards aiokafka instead of one a record: that halves the cost.
@@ -130,12 +149,12 @@ class KafkaPublisher:
         self._partitions: dict[str, int] = {}
         self._open: dict[tuple[str, int], _Batch] = {}
         self._full: list[_Batch] = []
+        self._on_way: dict[tuple[str, int], _Batch] = {}  # the latest of each partition
         self._unsettled: set[_Batch] = set()
         self._work = asyncio.Event()
         self._log = structlog.get_logger("ingest.publisher")
 
     async def start(self) -> None:
-        # Asking which loop runs is a system call in Python 3.11, as dear as all the rest of a record.
         self._loop = asyncio.get_running_loop()
         self._keeper = asyncio.create_task(self._keep_connected(), name="publisher")
         self._sender = asyncio.create_task(self._send_on(), name="sending")
@@ -150,41 +169,37 @@ class KafkaPublisher:
         if producer is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._deadline):
-                    await self._send(producer)
+                    await self._send(producer, also_held=True)
             await close(producer, self._deadline)
         self._fail("stopped")
         await asyncio.gather(*self._closing)
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+    def offer(self, record: Encoded, told: Told) -> None:
         producer = self._producer
+        topic = self._names.get(record.topic.name, "")
+        partitions = self._partitions.get(topic)
         if producer is None:
-            raise Unavailable("not_connected")
-        if self._free <= 0:
-            raise Unavailable("buffer_full")
-        if len(key) + len(value) + _HEADERS_AT_MOST > RECORD_BYTES and _size(key, value, headers) > RECORD_BYTES:
-            raise Refused("refused_by_broker")
-        self._free -= 1
-        try:
-            name = self._names.get(topic.name) or self._kafka.topic(topic.name)
-            partitions = self._partitions.get(name) or await self._learned(producer, name)
-            await self._appended(producer, name, place(key, partitions), key, value, headers)
-        finally:
-            self._free += 1
+            told(Unavailable("not_connected"))
+        elif self._free <= 0:
+            told(Unavailable("buffer_full"))
+        elif _is_too_large(record):
+            told(Refused("refused_by_broker"))
+        elif partitions is None:
+            told(Unavailable("no_such_topic"))
+        else:
+            self._free -= 1
+            self._append(producer, topic, place(record.key, partitions), record, told)
 
-    def _appended(
-        self, producer: AIOKafkaProducer, topic: str, partition: int, key: bytes, value: bytes, headers: Headers
-    ) -> asyncio.Future[None]:
-        """The future of a record that has been put into its partition's batch."""
+    def _append(self, producer: AIOKafkaProducer, topic: str, partition: int, record: Encoded, told: Told) -> None:
         batch = self._open.get((topic, partition))
         if batch is None:
             batch = self._opened(producer, topic, partition)
+        _, key, value, headers = record
         if batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
             self._full.append(batch)
             batch = self._opened(producer, topic, partition)
             batch.builder.append(timestamp=None, key=key, value=value, headers=list(headers))  # the first always fits
-        waiter: asyncio.Future[None] = self._loop.create_future()
-        batch.waiters.append(waiter)
-        return waiter
+        batch.tell.append(told)
 
     def _opened(self, producer: AIOKafkaProducer, topic: str, partition: int) -> _Batch:
         batch = self._open[topic, partition] = _Batch(topic, partition, producer.create_batch())
@@ -192,15 +207,6 @@ class KafkaPublisher:
         self._unsettled.add(batch)
         self._work.set()
         return batch
-
-    async def _learned(self, producer: AIOKafkaProducer, topic: str) -> int:
-        """How many partitions a topic has that has not been written to yet. Raises Unavailable."""
-        try:
-            async with asyncio.timeout(self._deadline):
-                count = self._partitions[topic] = len(await producer.partitions_for(topic))
-                return count
-        except (KafkaError, TimeoutError) as error:
-            raise Unavailable("deadline" if isinstance(error, TimeoutError) else "refused_by_broker") from error
 
     async def _send_on(self) -> None:
         while True:
@@ -210,9 +216,11 @@ class KafkaPublisher:
             if self._producer is not None:
                 await self._send(self._producer)
 
-    async def _send(self, producer: AIOKafkaProducer) -> None:
-        batches = [*self._full, *self._open.values()]
-        self._full, self._open = [], {}
+    async def _send(self, producer: AIOKafkaProducer, *, also_held: bool = False) -> None:
+        # While a partition has a batch on its way, the next one waits, and may as well grow.
+        ready = [place for place in self._open if also_held or place not in self._on_way]
+        batches = [*self._full, *(self._open.pop(place) for place in ready)]
+        self._full = []
         for batch in batches:
             if batch not in self._unsettled:
                 continue
@@ -220,36 +228,50 @@ class KafkaPublisher:
             try:
                 sent = await producer.send_batch(batch.builder, batch.topic, partition=batch.partition)
             except KafkaError:
-                self._unsettled.discard(batch)
-                batch.settle(lambda: Unavailable("refused_by_broker"))
+                self._settle(batch, lambda: Unavailable("refused_by_broker"))
             else:
+                self._on_way[batch.topic, batch.partition] = batch
                 sent.add_done_callback(partial(self._answered, producer, batch))
 
     def _answered(self, producer: AIOKafkaProducer, batch: _Batch, sent: "asyncio.Future[object]") -> None:
         error = KafkaConnectionError("given up") if sent.cancelled() else sent.exception()
+        place = (batch.topic, batch.partition)
+        if self._on_way.get(place) is batch:
+            del self._on_way[place]
+            if place in self._open:
+                self._work.set()
         if batch not in self._unsettled:
             return  # was given up on before
-        self._unsettled.discard(batch)
         if error is None:
-            batch.settle(None)
+            self._settle(batch, None)
             if producer is self._producer:
                 self._is_up()
             return
         if has_lost_count(error):
             self._replace(producer, type(error).__name__)
         refusal = Refused if isinstance(error, _FOR_GOOD) else Unavailable
-        batch.settle(lambda: refusal("refused_by_broker"))
+        self._settle(batch, lambda: refusal("refused_by_broker"))
+
+    def _settle(self, batch: _Batch, error: Callable[[], Unavailable] | None) -> None:
+        self._unsettled.discard(batch)
+        self._free += len(batch.tell)
+        if batch.timer is not None:
+            batch.timer.cancel()
+        for told in batch.tell:
+            try:
+                told(error() if error else None)
+            except Exception:  # noqa: BLE001  # of one of many, and the others must hear of theirs
+                self._log.exception("a fault in who was told")
 
     def _expired(self, producer: AIOKafkaProducer, batch: _Batch) -> None:
-        self._unsettled.discard(batch)
-        batch.settle(lambda: Unavailable("deadline"))
+        self._settle(batch, lambda: Unavailable("deadline"))
         self._replace(producer, "TimeoutError")
 
     def _fail(self, reason: str) -> None:
         """Nobody waits any longer for what has not been answered: the spool is there for it, or the caller is told."""
-        batches, self._unsettled, self._open, self._full = self._unsettled, set(), {}, []
-        for batch in batches:
-            batch.settle(lambda: Unavailable(reason))
+        self._open, self._full, self._on_way = {}, [], {}
+        for batch in list(self._unsettled):
+            self._settle(batch, lambda: Unavailable(reason))
 
     def trouble(self) -> str | None:
         return self._trouble
@@ -265,9 +287,7 @@ class KafkaPublisher:
                 producer = self._producer
                 if producer is None:
                     producer = self._producer = await self._connect()
-                async with asyncio.timeout(_CONNECT_SECONDS):
-                    await producer.client.fetch_all_metadata()
-                self._partitions.clear()  # a topic may have got more of them
+                await self._learn(producer)
                 if producer is self._producer:  # and was not replaced meanwhile
                     self._is_up()
                 backoff, pause = _FIRST_BACKOFF, _PROBE_SECONDS
@@ -291,10 +311,22 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await producer.start()
+                await producer.client.set_topics(list(self._names.values()))
+            await self._learn(producer)
         except BaseException:
             await close(producer, self._deadline)
             raise
         return producer
+
+    async def _learn(self, producer: AIOKafkaProducer) -> None:
+        """How many partitions each topic has: one may have come to be, or have got more. Raises KafkaError and
+        TimeoutError where the broker does not answer."""
+        client = producer.client
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            if not await client.force_metadata_update():
+                raise KafkaConnectionError("no broker answers")
+        found = {name: client.cluster.partitions_for_topic(name) for name in self._names.values()}
+        self._partitions = {name: len(partitions) for name, partitions in found.items() if partitions}
 
     def _replace(self, producer: AIOKafkaProducer, why: str) -> None:
         if self._producer is not producer:
@@ -318,7 +350,7 @@ class KafkaPublisher:
         self._trouble = f"broker unreachable: {why}"
 
 
-class InMemoryPublisher:
+class InMemoryPublisher(Publisher):
     """The twin: holds records in a list; `fail` makes the broker unreachable."""
 
     def __init__(self) -> None:
@@ -332,12 +364,14 @@ class InMemoryPublisher:
     async def stop(self) -> None:
         self._started = False
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+    def offer(self, record: Encoded, told: Told) -> None:
         if not self._started:
-            raise Unavailable("not_connected")
-        if self._failing is not None:
-            raise Unavailable(self._failing)
-        self.records.append((topic, key, value, dict(headers)))
+            told(Unavailable("not_connected"))
+        elif self._failing is not None:
+            told(Unavailable(self._failing))
+        else:
+            self.records.append((record.topic, record.key, record.value, dict(record.headers)))
+            told(None)
 
     def trouble(self) -> str | None:
         return self._failing if self._started else "not_connected"

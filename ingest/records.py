@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from ingest.contract import codec
@@ -22,8 +22,7 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 _CORRELATED_PATHS = {route.path for route in ROUTES.values() if route.name not in _UNCORRELATED}
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(NamedTuple):
     """`reasons` are those of the dead letters among them. An ignored correlation is one that is no action id."""
 
     records: Sequence[codec.Encoded]
@@ -62,17 +61,11 @@ def _streamed(request: Request, account_sid: str, now: datetime, *, verified: bo
 def _encoded(
     request: Request, event: Event, now: datetime, time: datetime | None, correlation: str | None, *, verified: bool
 ) -> codec.Encoded:
-    traceparent = request.headers.get(TRACEPARENT, "")
-    envelope = codec.Envelope(
-        event=event,
-        source=f"//twilio.com/{event.account_sid}/webhooks/{request.route.name}",
-        received=now,
-        time=time,
-        correlation=correlation,
-        verified=verified,
-        traceparent=traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
-    )
-    return codec.encode(envelope)
+    traceparent = request.headers.get(TRACEPARENT)
+    if traceparent is not None and not _TRACEPARENT.fullmatch(traceparent):
+        traceparent = None
+    source = f"//twilio.com/{event.account_sid}/webhooks/{request.route.name}"
+    return codec.encode(codec.Envelope(event, source, now, time, correlation, verified, traceparent))
 
 
 def _given_correlation(request: Request) -> str | None:

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import NamedTuple
 
 from ingest.contract.routes import ACTION_PARAMETER, ROUTES, Route
 from ingest.form import Unreadable, is_form, read_form
@@ -32,8 +32,7 @@ _HEADERS: Mapping[bytes, str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """`account_sid` is whose request it claims to be, None where it does not say. `body` is b"" for a GET."""
 
     route: Route
@@ -55,8 +54,6 @@ class Request:
         given = self.headers.get(TOKEN)
         return given or hashlib.sha256(canonical(self.url, self.signed_parameters).encode()).hexdigest()
 
-    def says(self, name: str) -> str | None:
-        return next((value for key, value in self.parameters if key == name and value), None)
 
 
 def find_route(raw_path: bytes) -> Route | None:
@@ -91,6 +88,8 @@ def understood(
 ) -> Request | Rejection:
     """The request, with the URL byte for byte as it was signed."""
     is_get = method == "GET"
+    if is_get:
+        body = b""  # it is not signed
     try:
         in_query = read_form(query) if query else []
         url = base + (path + b"?" + query if query else path).decode()
@@ -98,10 +97,17 @@ def understood(
             sid = path.rpartition(b"/")[2].decode()
             return Request(route, sid, url, query, headers, body, in_query, (), is_get=False)
         parameters = [p for p in in_query if p[0] != ACTION_PARAMETER] if is_get else read_form(body)
-        named = next((value for name, value in parameters if name == "AccountSid" and value), None)
+        named = _first(parameters, "AccountSid")
     except (Unreadable, UnicodeDecodeError):
         return Rejection.UNREADABLE
     return Request(route, named, url, query, headers, body, in_query, parameters, is_get)
+
+
+def _first(parameters: Pairs, name: str) -> str | None:
+    for key, value in parameters:
+        if key == name and value:
+            return value
+    return None
 
 
 def base_of(configured: str, peer: str | None, headers: Headers, trusted: Networks) -> str:

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
-from ingest.contract.codec import Headers
-from ingest.contract.topics import TOPICS, Topic
+from ingest.contract.codec import Encoded
+from ingest.contract.topics import TOPICS
 from ingest.metrics import Metrics
-from ingest.publisher import Publisher, Refused, Unavailable
+from ingest.publisher import Publisher, Refused, Told, Unavailable
 from ingest.spool import Spool, Spooled, SpoolUnable
 
 _BY_NAME = {topic.name: topic for topic in TOPICS}
@@ -18,7 +19,7 @@ _PAUSE_SECONDS = 0.5
 _ROOM = 65_536  # bytes: with less left, the next record may not fit
 
 
-class SpoolingPublisher:
+class SpoolingPublisher(Publisher):
     """A publisher that holds on disk what `kafka` cannot take. Ready while either can hold."""
 
     def __init__(
@@ -29,6 +30,7 @@ class SpoolingPublisher:
         self._metrics = metrics
         self._clock = clock
         self._draining: asyncio.Task[None] | None = None
+        self._holding: set[asyncio.Task[None]] = set()
         self._episode = False
         self._log = structlog.get_logger("ingest.spool")
         metrics.spool_bytes.set_function(lambda: spool.size)
@@ -46,24 +48,40 @@ class SpoolingPublisher:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._draining
         await self._kafka.stop()
+        await asyncio.gather(*self._holding)
         await self._spool.stop()
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+    def offer(self, record: Encoded, told: Told) -> None:
         # A broker that is known to be gone is not waited for: the deadline is spent once an episode, not once a record.
         if self._kafka.trouble() is None:
-            try:
-                await self._kafka.publish(topic, key, value, headers)
-                return
-            except Unavailable:
-                self._metrics.publish_failures.inc()
+            self._kafka.offer(record, partial(self._heard, record, told))
+        else:
+            self._spool_it(record, told)
+
+    def _heard(self, record: Encoded, told: Told, error: Unavailable | None) -> None:
+        if error is None:
+            told(None)
+        else:
+            self._metrics.publish_failures.inc()
+            self._spool_it(record, told)
+
+    def _spool_it(self, record: Encoded, told: Told) -> None:
+        holding = asyncio.create_task(self._hold(record, told))
+        self._holding.add(holding)
+        holding.add_done_callback(self._holding.discard)
+
+    async def _hold(self, record: Encoded, told: Told) -> None:
+        topic, key, value, headers = record
         try:
             await self._spool.hold(Spooled(topic.name, key, value, headers, self._clock()))
         except SpoolUnable as error:
-            raise Unavailable(f"spool_{error.reason}") from error
+            told(Unavailable(f"spool_{error.reason}"))
+            return
         self._metrics.spooled.inc()
         if not self._episode:
             self._episode = True
             self._log.warning("spooling", reason=self._kafka.trouble() or "a record was not taken in time")
+        told(None)
 
     def trouble(self) -> str | None:
         away, against = self._kafka.trouble(), self._spool.refuses(_ROOM)

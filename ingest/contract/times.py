@@ -24,7 +24,9 @@ def rfc2822(value: datetime) -> str:
 
 def rfc3339(value: datetime) -> str:
     """One spelling for one instant: UTC, microseconds only where there are any, `Z`."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat()[:-6] + "Z"
 
 
 def read_rfc3339(text: str) -> datetime:

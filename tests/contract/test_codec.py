@@ -1,7 +1,6 @@
 """Records: what is encoded is what is decoded, other people's CloudEvents agree, and what is broken says why."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -149,7 +148,7 @@ class TestOfficialPackage:
     @given(data=st.data())
     def test_we_read_events_that_it_writes(self, model: type[e.Event], data: st.DataObject) -> None:
         drawn = data.draw(envelopes(model))
-        envelope = replace(drawn, time=drawn.time or NOW)  # the package always writes a time
+        envelope = drawn._replace(time=drawn.time or NOW)  # the package always writes a time
         attributes = {
             "specversion": "1.0", "id": envelope.event.id, "source": envelope.source, "type": envelope.event.type,
             "time": envelope.time, "datacontenttype": "application/json",

@@ -14,11 +14,11 @@ import pytest
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from ingest.contract.codec import Headers
+from ingest.contract.codec import Encoded
 from ingest.contract.routes import ROUTES, callback_url
 from ingest.contract.topics import CALLS, CONFERENCES, DEAD_LETTERS, ERRORS, MESSAGES, RECORDINGS, Topic
 from ingest.door import Mode
-from ingest.publisher import InMemoryPublisher
+from ingest.publisher import InMemoryPublisher, Told
 from ingest.replies import Replies, RouteReplies, Template
 from ingest.request import base_of
 from ingest.signature import Account, Algorithm, Key, Keyring
@@ -339,7 +339,7 @@ async def test_the_url_is_the_public_one_and_not_the_one_we_were_called_at() -> 
 class Broken(InMemoryPublisher):
     """A publisher with a defect."""
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
+    def offer(self, record: Encoded, told: Told) -> None:
         raise RuntimeError("a defect")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from ingest.contract.codec import Headers
-from ingest.contract.topics import MESSAGES, Topic
+from ingest.contract.codec import Encoded
+from ingest.contract.topics import MESSAGES
 from ingest.metrics import Metrics
-from ingest.publisher import InMemoryPublisher, Refused, Unavailable
+from ingest.publisher import InMemoryPublisher, Refused, Told, Unavailable
 from ingest.spool import Folder, Spool
 from ingest.spooling import SpoolingPublisher
 from tests.conftest import until
@@ -18,10 +18,11 @@ from tests.conftest import until
 class Choosy(InMemoryPublisher):
     """A broker that never takes one of the records."""
 
-    async def publish(self, topic: Topic, key: bytes, value: bytes, headers: Headers) -> None:
-        if key == b"never":
-            raise Refused("refused_by_broker")
-        await super().publish(topic, key, value, headers)
+    def offer(self, record: Encoded, told: Told) -> None:
+        if record.key == b"never":
+            told(Refused("refused_by_broker"))
+        else:
+            super().offer(record, told)
 
 
 class Door:

@@ -8,11 +8,12 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from ingest.connection import Connection
+from ingest.contract.codec import Encoded
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import MESSAGES
-from ingest.door import Answer, Asked
+from ingest.door import NO_CONTENT, Answer, Answered, Asked
 from ingest.form import read_form
-from ingest.publisher import KafkaPublisher
+from ingest.publisher import KafkaPublisher, Unavailable
 from ingest.signature import Key, Verdict, verify
 
 
@@ -24,14 +25,18 @@ class Bare:
         self._base = base
         self._keys = (Key(token),)
 
-    async def answer(self, asked: Asked, body: bytes) -> Answer:
+    def take(self, asked: Asked, body: bytes, answered: Answered) -> None:
         form = read_form(body)
         signature = asked.headers.get("x-twilio-signature")
         verdict = verify(self._base + asked.path.decode(), form, signature, self._keys, datetime.now(UTC))
         if verdict is not Verdict.VERIFIED:
-            return Answer(403, (), b"")
-        await self._publisher.publish(MESSAGES, dict(form)["MessageSid"].encode(), body, ())
-        return Answer(204, (), b"")
+            answered(Answer(403, (), b""))
+            return
+
+        def told(error: Unavailable | None) -> None:
+            answered(NO_CONTENT if error is None else Answer(503, (), b""))
+
+        self._publisher.offer(Encoded(MESSAGES, dict(form)["MessageSid"].encode(), body, ()), told)
 
 
 async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
