@@ -22,7 +22,6 @@ _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 17\r\nconnection: close\r\n\r\nheaders_too_large"
 )
-_FAULT = Answer(500, [(b"content-length", b"0"), (b"connection", b"close")], b"")
 
 
 class _HeadersTooLarge(Exception):
@@ -128,14 +127,10 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._owing_since = None
         exchange = self.cycle
-        if type(exchange) is not Exchange:
-            super().on_message_complete()
-            return
-        try:
+        if type(exchange) is Exchange:
             self.door.take(exchange.asked, b"".join(exchange.chunks), partial(self._answered, exchange))
-        except Exception:
-            self.logger.exception("a fault in the door")
-            self._answered(exchange, _FAULT)
+        else:
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         if self._seen > self.header_bytes:
@@ -160,7 +155,8 @@ class Connection(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
             return None
         path, _, query = self.url.partition(b"?")
-        return Asked(method.decode(), path, query, headers, self.client[0] if self.client else None)
+        peer = self.client[0] if self.client else None
+        return Asked("GET" if method == b"GET" else "POST", path, query, headers, peer)
 
     def _most(self) -> float:
         return float("inf") if self.limit_concurrency is None else self.limit_concurrency

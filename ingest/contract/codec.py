@@ -5,6 +5,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-proto
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -98,6 +99,11 @@ def subject(event: Event) -> str:
     return sid or event.account_sid
 
 
+@lru_cache(maxsize=4)
+def _stamp(received: datetime) -> bytes:
+    return rfc3339(received).encode()  # the same for all that was received in one go
+
+
 def encode(envelope: Envelope) -> Encoded:
     event, source, received, time, correlation, verified, traceparent = envelope
     shape = _SHAPES[event.type]
@@ -109,7 +115,7 @@ def encode(envelope: Envelope) -> Encoded:
         shape.type,
         ("ce_subject", key),
         shape.dataschema,
-        ("ce_receivedtime", rfc3339(received).encode()),
+        ("ce_receivedtime", _stamp(received)),
         _VERIFIED[verified],
         _CONTENT_TYPE,
     ]

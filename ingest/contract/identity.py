@@ -57,4 +57,4 @@ def event_id(event: Event, token: str = "") -> str:
     `token` is what tells repeatable occurrences apart (the idempotency token, else the hash of the signed string).
     """
     parts = (event.account_sid, event.type, *IDENTITY[event.type](event, token))
-    return hashlib.sha256("\x1f".join("" if p is None else str(p) for p in parts).encode()).hexdigest()[:32]
+    return hashlib.sha256("\x1f".join(["" if p is None else str(p) for p in parts]).encode()).hexdigest()[:32]
