@@ -6,6 +6,7 @@ would cost more than the door does. Whatever is unusual goes the ordinary way, t
 """
 
 import asyncio
+import math
 from functools import partial
 from typing import Any, ClassVar
 
@@ -61,12 +62,15 @@ class Connection(HttpToolsProtocol):
     _made: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
     _owing_since: float | None = None
     _idle_since: float | None = None
-    _seen = 0
+    _chunk = 0  # bytes, of what is being read
+    _first = 0  # bytes of the chunk that the head began in
+    _more = 0  # bytes of chunks that were all of one head
     _head = 0  # which request's head is being read, 0 for none
     _requests = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._most = math.inf if self.limit_concurrency is None else self.limit_concurrency
         self._owing_since = self.loop.time()
 
     def hang_up(self, *, owing_before: float, idle_before: float) -> None:
@@ -78,11 +82,12 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         head = self._head
+        self._chunk = len(data)
         super().data_received(data)
         # The parser keeps a header until it is whole, and says nothing before.
         if head and head == self._head:
-            self._seen += len(data)
-            if self._seen > self.header_bytes and not self.transport.is_closing():
+            self._more += self._chunk
+            if self._more > self.header_bytes and not self.transport.is_closing():
                 self.send_400_response("")
 
     # What the parser calls, in this order.
@@ -90,26 +95,21 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self._requests += 1
-        self._seen, self._head = 0, self._requests
+        self._first, self._more, self._head = self._chunk, 0, self._requests
         self._idle_since = None
         if self._owing_since is None:
             self._owing_since = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
-        self._seen += len(url)
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._seen += len(name) + len(value)
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._seen > self.header_bytes:
+        if self._head_is_too_large():
+            self._more = self.header_bytes + 1
             raise _HeadersTooLarge  # the parser stops, and uvicorn calls `send_400_response`
         self._head = 0
         asked = self._plain_webhook()
@@ -133,24 +133,29 @@ class Connection(HttpToolsProtocol):
             super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        if self._seen > self.header_bytes:
+        if self._more > self.header_bytes:
             self.transport.write(_TOO_LARGE)
             self.transport.close()
         else:
             super().send_400_response(msg)
+
+    def _head_is_too_large(self) -> bool:
+        if self._first + self._more + self._chunk <= self.header_bytes:
+            return False  # whatever of these chunks is not head
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.header_bytes
 
     def _plain_webhook(self) -> Asked | None:
         """The request, if it is a webhook that can be taken whole and answered at once."""
         if not self.url.startswith(WEBHOOKS) or b"#" in self.url:
             return None
         is_busy = self.cycle is not None and not self.cycle.response_complete
-        if is_busy or self.expect_100_continue or self.flow.write_paused or len(self.connections) >= self._most():
+        if is_busy or self.flow.write_paused or len(self.connections) >= self._most:
             return None
         method = self.parser.get_method()
         headers = texts(self.headers)
         length = headers.get("content-length", "" if method == b"POST" else "0")
         is_small = length.isdecimal() and len(length) < 9 and int(length) <= _WHOLE_BYTES
-        if method not in (b"POST", b"GET") or not is_small or "transfer-encoding" in headers:
+        if method not in (b"POST", b"GET") or not is_small or "transfer-encoding" in headers or "expect" in headers:
             return None
         if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
             return None
@@ -158,14 +163,12 @@ class Connection(HttpToolsProtocol):
         peer = self.client[0] if self.client else None
         return Asked("GET" if method == b"GET" else "POST", path, query, headers, peer)
 
-    def _most(self) -> float:
-        return float("inf") if self.limit_concurrency is None else self.limit_concurrency
-
     def _go_the_ordinary_way(self) -> None:
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers += headers  # the list that is in the scope by now
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
         super().on_headers_complete()
 
     def _answered(self, exchange: Exchange, answer: Answer) -> None:

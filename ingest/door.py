@@ -109,13 +109,13 @@ class Door:
         self._limits = limits
         self._replies = replies
         self.keyring = keyring
-        self._publisher = publisher
+        self.publisher = publisher
         self._clock = clock
-        self._metrics = metrics
+        self.metrics = metrics
         self._trusted = trusted_proxies
         self._taken: list[tuple[float, Asked, bytes | Rejection, Answered]] = []
         # Bound once: the lazy logger would look its level up at each line, also at those that say nothing.
-        self._log: FilteringBoundLogger = structlog.get_logger("ingest.webhook").bind()
+        self.log: FilteringBoundLogger = structlog.get_logger("ingest.webhook").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI, for any server and any request. Our own connections hand over what is plain."""
@@ -159,17 +159,17 @@ class Door:
             try:
                 found = self._judged(route, asked, body, now)
                 if isinstance(found, Admitted):
-                    _Holding(self._metrics, self._log, kind, found, started, answered).hold(self._publisher)
+                    _Holding(self, kind, found, started, answered).hold()
                 else:
-                    self._refuse(found, route, kind, started, answered)
-            except Exception:  # noqa: BLE001  # ours, with one of many
-                self._log.exception("webhook_fault", kind=kind)
-                self._metrics.webhook(kind, FAULT, perf_counter() - started)
+                    self.refuse(found, route, kind, started, answered)
+            except Exception:  # ours, with one of many
+                self.log.exception("webhook_fault", kind=kind)
+                self.metrics.webhook(kind, FAULT, perf_counter() - started)
                 answered(_FAULT)
 
-    def _refuse(self, why: Rejection, route: Route | None, kind: str, started: float, answered: Answered) -> None:
-        self._log.info("webhook_refused", kind=kind, verdict=why.value, status=STATUS[why])
-        self._metrics.webhook(kind, why, perf_counter() - started)
+    def refuse(self, why: Rejection, route: Route | None, kind: str, started: float, answered: Answered) -> None:
+        self.log.info("webhook_refused", kind=kind, verdict=why.value, status=STATUS[why])
+        self.metrics.webhook(kind, why, perf_counter() - started)
         answered(_refusal(why, route))
 
     def _judged(
@@ -197,10 +197,10 @@ class Door:
         if not verified:
             if self._mode is Mode.ENFORCE:
                 return OF_VERDICT[verdict]
-            self._metrics.unverified.labels(request.route.name, verdict).inc()
+            self.metrics.unverified.labels(request.route.name, verdict).inc()
         made, reasons, ignored_correlation = records(request, account.sid if account else "", now, verified=verified)
         if ignored_correlation:
-            self._metrics.ignored_correlations.labels(request.route.name).inc()
+            self.metrics.ignored_correlations.labels(request.route.name).inc()
         reply = None
         if request.route.wants_twiml:
             reply = self._replies.reply(request.route.name, request.parameters, is_readable=not reasons)
@@ -210,19 +210,10 @@ class Door:
 class _Holding:
     """One webhook whose records are on their way: there is one answer for all of them."""
 
-    __slots__ = ("_admitted", "_answered", "_kind", "_left", "_log", "_metrics", "_offered", "_refused", "_started")
+    __slots__ = ("_admitted", "_answered", "_door", "_kind", "_left", "_offered", "_refused", "_started")
 
-    def __init__(
-        self,
-        metrics: Metrics,
-        log: FilteringBoundLogger,
-        kind: str,
-        admitted: Admitted,
-        started: float,
-        answered: Answered,
-    ) -> None:
-        self._metrics = metrics
-        self._log = log
+    def __init__(self, door: Door, kind: str, admitted: Admitted, started: float, answered: Answered) -> None:
+        self._door = door
         self._kind = kind
         self._admitted = admitted
         self._started = started
@@ -230,10 +221,10 @@ class _Holding:
         self._left = len(admitted.records)
         self._refused = False
 
-    def hold(self, publisher: Publisher) -> None:
+    def hold(self) -> None:
         self._offered = perf_counter()
         for record in self._admitted.records:
-            publisher.offer(record, self._told)
+            self._door.publisher.offer(record, self._told)
         if not self._admitted.records:
             self._end()
 
@@ -245,35 +236,24 @@ class _Holding:
             self._end()
 
     def _end(self) -> None:
-        metrics, kind = self._metrics, self._kind
-        now = perf_counter()
+        door, kind, now = self._door, self._kind, perf_counter()
         if self._refused:
-            metrics.publish_failures.inc()
-            verdict = Rejection.UNAVAILABLE
-            self._log.info("webhook_refused", kind=kind, verdict=verdict.value, status=STATUS[verdict])
-            metrics.webhook(kind, verdict, now - self._started)
-            self._answered(_refusal(verdict, None))
+            door.metrics.publish_failures.inc()
+            door.refuse(Rejection.UNAVAILABLE, None, kind, self._started, self._answered)
             return
-        metrics.publish_seconds.observe(now - self._offered)
         account, _, reasons, reply = self._admitted
-        metrics.held(account)
+        verdict = DEAD_LETTERED if reasons else ACCEPTED
+        door.metrics.publish_seconds.observe(now - self._offered)
+        door.metrics.held(account)
+        door.metrics.webhook(kind, verdict, now - self._started)
         if reasons:
-            self._dead_lettered(account, reasons)
+            for reason in reasons:
+                door.metrics.dead_letters.labels(kind, reason).inc()
+            why = ", ".join(sorted(set(reasons)))
+            door.log.info("webhook_dead_lettered", kind=kind, verdict=verdict, account=account, reason=why)
         else:
-            self._log.debug("webhook_accepted", kind=kind, verdict=ACCEPTED, account=account)
-        metrics.webhook(kind, DEAD_LETTERED if reasons else ACCEPTED, now - self._started)
+            door.log.debug("webhook_accepted", kind=kind, verdict=verdict, account=account)
         self._answered(NO_CONTENT if reply is None else _twiml(reply))
-
-    def _dead_lettered(self, account: str, reasons: Sequence[Reason]) -> None:
-        for reason in reasons:
-            self._metrics.dead_letters.labels(self._kind, reason).inc()
-        self._log.info(
-            "webhook_dead_lettered",
-            kind=self._kind,
-            verdict=DEAD_LETTERED,
-            account=account,
-            reason=", ".join(sorted(set(reasons))),
-        )
 
 
 def _judge(request: Request, account: Account | None, now: datetime) -> Verdict:

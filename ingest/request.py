@@ -27,7 +27,8 @@ KEPT_HEADERS = (TOKEN, SIGNATURE, SETTINGS, "x-home-region", "user-agent", TRACE
 _HEADERS: Mapping[bytes, str] = {
     name.encode(): name
     for name in (
-        *KEPT_HEADERS, "content-type", "content-length", "transfer-encoding", "x-forwarded-host", "x-forwarded-proto",
+        *KEPT_HEADERS, "content-type", "content-length", "transfer-encoding", "expect", "x-forwarded-host",
+        "x-forwarded-proto",
     )
 }  # fmt: skip
 
@@ -53,7 +54,6 @@ class Request(NamedTuple):
         """What tells this request from another of the same kind; the same for the provider's retry of it."""
         given = self.headers.get(TOKEN)
         return given or hashlib.sha256(canonical(self.url, self.signed_parameters).encode()).hexdigest()
-
 
 
 def find_route(raw_path: bytes) -> Route | None:

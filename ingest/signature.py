@@ -125,13 +125,11 @@ def url_forms(url: str) -> Iterator[str]:
             yield f"{scheme}{separator}{prefix}{hostport}:{default}{target}"
 
 
-def chosen(keys: Sequence[Key], settings: str | None) -> Sequence[Key]:
+def chosen(keys: Sequence[Key], settings: str) -> Sequence[Key]:
     """The keys to try, by the header `X-Twilio-Webhooks-Signature-Settings: key=ID,algorithm=NAME`.
 
     Nobody signs that header, so it only narrows the keys that are trusted already, and never says how to use one.
     """
-    if not settings:
-        return keys
     told = dict(part.strip().partition("=")[::2] for part in settings.split(","))
     named = [key for key in keys if key.shared_id and key.shared_id == told.get("key")] or keys
     algorithm = told.get("algorithm")
@@ -157,7 +155,8 @@ def verify(
     signed = () if body is not None else parameters
     verdict = Verdict.WRONG_SIGNATURE
     tail = canonical("", signed)
-    keys = chosen(keys, settings)
+    if settings:
+        keys = chosen(keys, settings)
     for form in url_forms(url):
         message = (form + tail).encode()
         for key in keys:

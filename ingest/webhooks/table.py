@@ -64,10 +64,12 @@ def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, 
             seen[name] = values[known] = value
         elif seen[name] != value:
             return Unparseable(Reason.REPEATED_PARAMETER, known)
+    values["extra"] = extra
     if table.collect is not None:
         values |= table.collect(extra)
     try:
-        event: Event = table.model.model_validate({**values, "extra": extra})
+        # What `model_validate` calls, without its options.
+        event: Event = table.model.__pydantic_validator__.validate_python(values)
     except ValidationError as error:
         return invalid(error)
     except OverflowError:

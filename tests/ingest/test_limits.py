@@ -46,6 +46,9 @@ async def test_a_head_that_is_too_large_is_refused_before_it_is_whole(tmp_path: 
         for flood in (b"X-A: " + b"a" * 4000, b"".join(b"X-%d: 1\r\n" % n for n in range(400))):
             answer = await raw(port, head + flood, b"a" * 3000, pause=0.1)
             assert answer.startswith(b"HTTP/1.1 431 "), answer
+        halves = [b"".join(b"X-%d-%d: 1234567890\r\n" % (half, n) for n in range(70)) for half in (1, 2)]
+        whole = await raw(port, head + halves[0], halves[1] + b"Content-Length: 0\r\n\r\n", pause=0.1)
+        assert whole.startswith(b"HTTP/1.1 431 "), whole
         assert (await raw(port, b"GET /" + b"a" * 4000 + b" HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 431 ")
         large = await door.post([*status(1), ("Body", "x" * 20_000)])
         assert large.status_code == 503, "others are served, and a body is no head"
