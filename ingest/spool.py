@@ -230,6 +230,7 @@ class Spool:
     damaged: int = 0
     _segments: list[_Segment] = field(default_factory=list)
     _lately: deque[tuple[float, int]] = field(default_factory=deque)
+    _size: int = 0
     _writing: _Writing | None = None
     _next: int = 0
     _pending: list[tuple[bytes, asyncio.Future[None]]] = field(default_factory=list)
@@ -248,7 +249,7 @@ class Spool:
             if not name.startswith(_ASIDE):
                 first = next(unframe(self.files.read(name, _HEAD_BYTES)), None)
                 oldest = first.at if first else self.clock()
-                self._segments.append(_Segment(name, self.files.size(name), oldest))
+                self._add(_Segment(name, self.files.size(name), oldest))
         self._writer = asyncio.create_task(self._write_on(), name="spool")
 
     async def stop(self) -> None:
@@ -262,7 +263,7 @@ class Spool:
     @property
     def size(self) -> int:
         """Bytes on disk, of all segments."""
-        return sum(segment.size for segment in self._segments)
+        return self._size
 
     @property
     def oldest_seconds(self) -> float:
@@ -365,6 +366,7 @@ class Spool:
             self._abandon()
             raise
         writing.segment.size += len(data)
+        self._size += len(data)
         self._lately.append((self.clock(), len(data)))
         if writing.segment.size >= self.segment_bytes:
             self._abandon()
@@ -382,7 +384,7 @@ class Spool:
                 file.close()
             raise
         segment = _Segment(name, len(MAGIC), self.clock())
-        self._segments.append(segment)
+        self._add(segment)
         self._writing = _Writing(file, segment)
         return self._writing
 
@@ -419,3 +421,8 @@ class Spool:
         self.files.remove(segment.name)
         self.files.sync_names()
         self._segments.remove(segment)
+        self._size -= segment.size
+
+    def _add(self, segment: _Segment) -> None:
+        self._segments.append(segment)
+        self._size += segment.size

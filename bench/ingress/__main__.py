@@ -48,7 +48,7 @@ def main() -> int:
             opened = rounds(
                 servers,
                 broker,
-                max(1, chosen.runs // 2),
+                chosen.runs,
                 chosen.connections,
                 chosen.seconds,
                 {s.name: rate for s in servers},

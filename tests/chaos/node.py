@@ -38,8 +38,20 @@ class Node:
         assert self._process is not None
         self._process.send_signal(what)
 
+    async def freeze(self) -> None:
+        """Returns when it answers nothing more: its threads stop one by one, some of them after the signal was sent."""
+        assert self._process is not None
+        self.tell(signal.SIGSTOP)
+        threads = Path(f"/proc/{self._process.pid}/task")
+        await until(lambda: all(_state(thread) == "T" for thread in threads.iterdir()))
+
     async def stop(self) -> None:
         self.tell(signal.SIGCONT)
         self.tell(signal.SIGTERM)
         assert self._process is not None
         await self._process.wait()
+
+
+def _state(thread: Path) -> str:
+    """https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html"""
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0]

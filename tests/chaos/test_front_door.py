@@ -5,11 +5,9 @@ Meanwhile the broker hangs, is killed and comes back, the door is killed five ti
 """
 
 import asyncio
-import os
 import random
 import signal
 import statistics
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -24,64 +22,14 @@ from kafka.admin import KafkaAdminClient, NewTopic
 
 from ingest.contract.topics import MESSAGES
 from ingest.signature import Key, sign
-from tests.chaos.node import ROOT, Node
-from tests.conftest import free_port, until
+from tests.chaos.door import SMALL_SPOOL, Door
+from tests.chaos.node import Node
+from tests.conftest import until
 from tests.ingest.conftest import ACCOUNT, BASE, FORM, TOKEN
 
 pytestmark = pytest.mark.chaos
 PATH = "/webhooks/messages/status"
 KEY = Key(TOKEN)
-SMALL_SPOOL, LARGE_SPOOL = 1_000_000, 500_000_000
-
-
-class Door:
-    """`python -m ingest serve` on one port and one spool, started again after each kill."""
-
-    def __init__(self, folder: Path, kafka: str) -> None:
-        self.port = free_port()
-        self.spool = folder / "spool"
-        self._log = folder / "door.log"
-        accounts = folder / "accounts.yaml"
-        accounts.write_text(f"accounts: [{{sid: {ACCOUNT}, alias: main, keys: [{{token: {TOKEN}}}]}}]")
-        ours = {
-            "ACCOUNTS_FILE": str(accounts),
-            "PUBLIC_BASE_URL": BASE,
-            "PORT": str(self.port),
-            "SPOOL_DIR": str(self.spool),
-        }
-        self._environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SWITCHHOOK_")},
-            **{f"SWITCHHOOK_INGEST_{name}": value for name, value in ours.items()},
-            "SWITCHHOOK_KAFKA_BOOTSTRAP_SERVERS": kafka,
-        }
-        self._process: asyncio.subprocess.Process | None = None
-        self.kills = 0
-
-    async def start(self, spool_bytes: int = LARGE_SPOOL) -> None:
-        environment = {**self._environment, "SWITCHHOOK_INGEST_SPOOL_BYTES": str(spool_bytes)}
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "ingest", "serve", cwd=ROOT, env=environment, stdout=log, stderr=log
-            )
-        await until(self._lives, 60)
-
-    async def _lives(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
-
-    async def end(self, how: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(how)
-        await asyncio.wait_for(self._process.wait(), 40)
-
-    async def kill(self, spool_bytes: int = LARGE_SPOOL) -> None:
-        self.kills += 1
-        await self.end(signal.SIGKILL)
-        await self.start(spool_bytes)
 
 
 @dataclass
@@ -177,7 +125,7 @@ async def test_every_callback_that_was_answered_with_success_is_in_the_topic(
     hung: list[tuple[float, float]] = []
 
     async def hang(during: Callable[[], Awaitable[None]] | None = None) -> None:
-        node.tell(signal.SIGSTOP)
+        await node.freeze()
         since = time.monotonic()
         if during is not None:
             await asyncio.sleep(outage * chance.uniform(0.2, 0.6))

@@ -45,7 +45,7 @@ async def test_the_front_door_publishes_again_after_records_that_it_gave_up_on(n
 
     await until(lambda: held(0), 20)
     for _ in range(3):
-        node.tell(signal.SIGSTOP)
+        await node.freeze()
         assert not any(await asyncio.gather(*(held(number) for number in range(40))))
         assert publisher.trouble() is not None
         node.tell(signal.SIGCONT)
@@ -68,7 +68,7 @@ async def test_a_worker_publishes_again_after_a_batch_that_it_gave_up_on(node: N
 
     await until(published, 20)
     for _ in range(3):
-        node.tell(signal.SIGSTOP)
+        await node.freeze()
         assert not any(await asyncio.gather(published(), published(), published()))
         node.tell(signal.SIGCONT)
         await until(published, 20)
