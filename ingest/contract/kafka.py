@@ -104,7 +104,11 @@ async def close(producer: AIOKafkaProducer, seconds: float) -> None:
     await producer.client.close()
     accumulator = producer._message_accumulator
     # A batch that was put back for another try counts as pending when it ends, so it has to be.
-    accumulator._pending_batches.update(
-        b for batches in accumulator._batches.values() for b in batches if b.retry_count
-    )
+    waiting = [batch for batches in accumulator._batches.values() for batch in batches]
+    accumulator._pending_batches.update(batch for batch in waiting if batch.retry_count)
+    given_up = {*waiting, *accumulator._pending_batches}
     accumulator.fail_all(KafkaConnectionError("given up"))
+    for batch in given_up:
+        for future in (batch.future, batch._drain_waiter):
+            if future.done() and not future.cancelled():
+                future.exception()  # who gave up does not ask, and nobody is to be warned of that
