@@ -73,12 +73,12 @@ def read_accounts(path: Path) -> Keyring:
         accounts = _Accounts.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InvalidAccounts([f"cannot read {path}: {error.strerror}"]) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValidationError as error:
+        raise InvalidAccounts([f"{path}: {line}" for line in told(error, NO_MAPPING)]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date that is none is a ValueError
         # Only the place: the text around a YAML error may be a token.
         mark = getattr(error, "problem_mark", None)
         raise InvalidAccounts([f"{path} is not YAML" + (f", line {mark.line + 1}" if mark else "")]) from None
-    except ValidationError as error:
-        raise InvalidAccounts([f"{path}: {line}" for line in told(error, NO_MAPPING)]) from None
     if mistakes := accounts.mistakes():
         raise InvalidAccounts([f"{path}: {mistake}" for mistake in mistakes])
     return accounts.keyring()

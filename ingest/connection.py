@@ -6,13 +6,13 @@ would cost more than the door does. Whatever is unusual goes the ordinary way, t
 """
 
 import asyncio
-import math
 from functools import partial
 from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ingest.door import NO_CONTENT, Answer, Asked, Door
+from ingest.rejection import RETRY_AFTER_SECONDS
 from ingest.request import texts
 
 WEBHOOKS = b"/webhooks/"
@@ -22,6 +22,12 @@ _WHOLE_BYTES = 65_536
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
     b"content-length: 17\r\nconnection: close\r\n\r\nheaders_too_large"
+)
+
+
+_OVERLOADED = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 10\r\n"
+    b"retry-after: %d\r\nconnection: close\r\n\r\noverloaded" % RETRY_AFTER_SECONDS
 )
 
 
@@ -57,9 +63,12 @@ class Connection(HttpToolsProtocol):
 
     door: Door
     header_bytes = 16_384
+    most = 2_000
+    """Connections at a time. One more is told to come again; those that are there are served."""
 
     cycle: Any
     _made: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
+    _is_too_much = False
     _owing_since: float | None = None
     _idle_since: float | None = None
     _chunk = 0  # bytes, of what is being read
@@ -70,7 +79,11 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._most = math.inf if self.limit_concurrency is None else self.limit_concurrency
+        self._is_too_much = len(self.connections) > self.most
+        if self._is_too_much:
+            self.door.overloaded()
+        if len(self.connections) > 2 * self.most:
+            transport.abort()  # nor are those waited for that are to be told
         self._owing_since = self.loop.time()
 
     def hang_up(self, *, owing_before: float, idle_before: float) -> None:
@@ -81,14 +94,18 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_too_much:  # said only now: closing on what was not read would take the answer away from the caller
+            self.transport.write(_OVERLOADED)
+            self.transport.close()
+            return
         head = self._head
         self._chunk = len(data)
         super().data_received(data)
-        # The parser keeps a header until it is whole, and says nothing before.
-        if head and head == self._head:
-            self._more += self._chunk
-            if self._more > self.header_bytes and not self.transport.is_closing():
-                self.send_400_response("")
+        if self._head:
+            # The parser keeps a header until it is whole, and says nothing before.
+            self._more += self._chunk if head == self._head else 0
+            if self._more > self.header_bytes or self._head_is_too_large():
+                self._refuse_head()
 
     # What the parser calls, in this order.
 
@@ -105,6 +122,8 @@ class Connection(HttpToolsProtocol):
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._head:
+            raise _HeadersTooLarge  # a trailer, which the provider does not send; the parser stops
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -126,6 +145,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._owing_since = None
+        self._rest()  # where the answer was early
         exchange = self.cycle
         if type(exchange) is Exchange:
             self.door.take(exchange.asked, b"".join(exchange.chunks), partial(self._answered, exchange))
@@ -134,10 +154,23 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         if self._more > self.header_bytes:
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+            self._refuse_head()
         else:
             super().send_400_response(msg)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._rest()
+
+    def _rest(self) -> None:
+        """An answer is out; whoever has nothing under way is idle from now on."""
+        if self._owing_since is None and (self.cycle is None or self.cycle.response_complete):
+            self._idle_since = self.loop.time()
+
+    def _refuse_head(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
 
     def _head_is_too_large(self) -> bool:
         if self._first + self._more + self._chunk <= self.header_bytes:
@@ -149,7 +182,7 @@ class Connection(HttpToolsProtocol):
         if not self.url.startswith(WEBHOOKS) or b"#" in self.url:
             return None
         is_busy = self.cycle is not None and not self.cycle.response_complete
-        if is_busy or self.flow.write_paused or len(self.connections) >= self._most:
+        if is_busy or self.flow.write_paused:
             return None
         method = self.parser.get_method()
         headers = texts(self.headers)
@@ -172,8 +205,10 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _answered(self, exchange: Exchange, answer: Answer) -> None:
+        if exchange.response_complete:
+            return
         exchange.response_complete = True
-        if exchange.disconnected:
+        if exchange.disconnected or self.transport.is_closing():
             return
         if answer is NO_CONTENT and exchange.keep_alive:
             self.transport.write(self._no_content())
@@ -185,7 +220,7 @@ class Connection(HttpToolsProtocol):
         elif self.pipeline:
             super().on_response_complete()
         else:
-            self._idle_since = self.loop.time()
+            self._rest()
 
     def _no_content(self) -> bytes:
         """What nearly every webhook is answered, made once a second: uvicorn replaces its list of headers then."""

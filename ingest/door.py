@@ -4,6 +4,7 @@ What is decided about a request is an Outcome; metrics, log line and answer are 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from structlog.typing import FilteringBoundLogger
 from ingest.contract.codec import Encoded
 from ingest.contract.routes import Route
 from ingest.metrics import ACCEPTED, DEAD_LETTERED, FAULT, Metrics
-from ingest.publisher import Publisher, Unavailable
+from ingest.publisher import Publisher, Refused, Unavailable
 from ingest.records import records
 from ingest.rejection import OF_VERDICT, RETRY_AFTER_SECONDS, STATUS, Rejection
 from ingest.replies import CONTENT_TYPE, Replies
@@ -150,6 +151,10 @@ class Door:
             asyncio.get_running_loop().call_soon(self._judge_all)
         self._taken.append((perf_counter(), asked, body, answered))
 
+    def overloaded(self) -> None:
+        """A connection more than are allowed was told to come again."""
+        self.metrics.connections_refused.inc()
+
     def _judge_all(self) -> None:
         taken, self._taken = self._taken, []
         now = self._clock()
@@ -163,14 +168,15 @@ class Door:
                 else:
                     self.refuse(found, route, kind, started, answered)
             except Exception:  # ours, with one of many
-                self.log.exception("webhook_fault", kind=kind)
-                self.metrics.webhook(kind, FAULT, perf_counter() - started)
-                answered(_FAULT)
+                with contextlib.suppress(Exception):  # the others wait, whatever becomes of a log line
+                    answered(_FAULT)
+                    self.metrics.webhook(kind, FAULT, perf_counter() - started)
+                    self.log.exception("webhook_fault", kind=kind)
 
     def refuse(self, why: Rejection, route: Route | None, kind: str, started: float, answered: Answered) -> None:
-        self.log.info("webhook_refused", kind=kind, verdict=why.value, status=STATUS[why])
-        self.metrics.webhook(kind, why, perf_counter() - started)
         answered(_refusal(why, route))
+        self.metrics.webhook(kind, why, perf_counter() - started)
+        self.log.info("webhook_refused", kind=kind, verdict=why.value, status=STATUS[why])
 
     def _judged(
         self, route: Route | None, asked: Asked, body: bytes | Rejection, now: datetime
@@ -210,7 +216,7 @@ class Door:
 class _Holding:
     """One webhook whose records are on their way: there is one answer for all of them."""
 
-    __slots__ = ("_admitted", "_answered", "_door", "_kind", "_left", "_offered", "_refused", "_started")
+    __slots__ = ("_admitted", "_against", "_answered", "_door", "_kind", "_left", "_offered", "_started")
 
     def __init__(self, door: Door, kind: str, admitted: Admitted, started: float, answered: Answered) -> None:
         self._door = door
@@ -219,7 +225,7 @@ class _Holding:
         self._started = started
         self._answered = answered
         self._left = len(admitted.records)
-        self._refused = False
+        self._against: Rejection | None = None
 
     def hold(self) -> None:
         self._offered = perf_counter()
@@ -230,19 +236,21 @@ class _Holding:
 
     def _told(self, error: Unavailable | None) -> None:
         self._left -= 1
-        if error is not None:
-            self._refused = True
+        if error is not None and self._against is not Rejection.UNAVAILABLE:
+            # What the broker will never take is not to be sent again either.
+            self._against = Rejection.TOO_LARGE if isinstance(error, Refused) else Rejection.UNAVAILABLE
         if not self._left:
             self._end()
 
     def _end(self) -> None:
         door, kind, now = self._door, self._kind, perf_counter()
-        if self._refused:
+        if self._against is not None:
+            door.refuse(self._against, None, kind, self._started, self._answered)
             door.metrics.publish_failures.inc()
-            door.refuse(Rejection.UNAVAILABLE, None, kind, self._started, self._answered)
             return
         account, _, reasons, reply = self._admitted
         verdict = DEAD_LETTERED if reasons else ACCEPTED
+        self._answered(NO_CONTENT if reply is None else _twiml(reply))
         door.metrics.publish_seconds.observe(now - self._offered)
         door.metrics.held(account)
         door.metrics.webhook(kind, verdict, now - self._started)
@@ -253,7 +261,6 @@ class _Holding:
             door.log.info("webhook_dead_lettered", kind=kind, verdict=verdict, account=account, reason=why)
         else:
             door.log.debug("webhook_accepted", kind=kind, verdict=verdict, account=account)
-        self._answered(NO_CONTENT if reply is None else _twiml(reply))
 
 
 def _judge(request: Request, account: Account | None, now: datetime) -> Verdict:

@@ -29,6 +29,10 @@ CATALOGUE: tuple[Declared, ...] = (
     Declared("switchhook_ingest_unverified_total", "counter", ("kind", "verdict"), "Let in by report-only mode"),
     Declared("switchhook_ingest_dead_letters_total", "counter", ("kind", "reason"), "Dead letters by reason"),
     Declared("switchhook_ingest_ignored_correlations_total", "counter", ("kind",), "Action ids that are none"),
+    Declared(
+        "switchhook_ingest_unknown_total", "counter", ("kind",), "Events of a status or type that we do not know"
+    ),
+    Declared("switchhook_ingest_connections_refused_total", "counter", (), "Connections more than are allowed"),
     Declared("switchhook_ingest_request_seconds", "histogram", ("kind",), "From request to answer"),
     Declared("switchhook_ingest_publish_seconds", "histogram", (), "From send to acknowledgement"),
     Declared("switchhook_ingest_publish_failures_total", "counter", (), "Records that the broker did not take in time"),
@@ -68,6 +72,8 @@ class Metrics:
         self.unverified = counter("switchhook_ingest_unverified_total")
         self.dead_letters = counter("switchhook_ingest_dead_letters_total")
         self.ignored_correlations = counter("switchhook_ingest_ignored_correlations_total")
+        self.unknown = counter("switchhook_ingest_unknown_total")
+        self.connections_refused = counter("switchhook_ingest_connections_refused_total")
         self.publish_failures = counter("switchhook_ingest_publish_failures_total")
         self.request_seconds = histogram("switchhook_ingest_request_seconds")
         self.publish_seconds = histogram("switchhook_ingest_publish_seconds")
@@ -87,6 +93,7 @@ class Metrics:
         self._timed = {kind: self.request_seconds.labels(kind) for kind in KINDS}
         self._held: dict[str, Counter] = {}
         for kind in ROUTES:
+            self.unknown.labels(kind)
             for reason in Reason:
                 self.dead_letters.labels(kind, reason)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 from ingest.contract.routes import ACTION_PARAMETER, ROUTES, Route
@@ -24,6 +24,7 @@ TRACEPARENT = "traceparent"
 KEPT_HEADERS = (TOKEN, SIGNATURE, SETTINGS, "x-home-region", "user-agent", TRACEPARENT)
 """What a dead letter says of its request."""
 
+_APPENDED = frozenset({"x-forwarded-host", "x-forwarded-proto"})
 _HEADERS: Mapping[bytes, str] = {
     name.encode(): name
     for name in (
@@ -62,12 +63,12 @@ def find_route(raw_path: bytes) -> Route | None:
 
 
 def texts(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Those headers that say something to us, by lower-case name, the first of several."""
+    """Those headers that say something to us, by lower-case name; of several the first, and of proxies' the last."""
     found: dict[str, str] = {}
     for name, value in raw:
         known = _HEADERS.get(name)
-        if known is not None:
-            found.setdefault(known, value.decode("latin-1"))
+        if known is not None and (known not in found or known in _APPENDED):
+            found[known] = value.decode("latin-1")
     return found
 
 
@@ -118,8 +119,10 @@ def base_of(configured: str, peer: str | None, headers: Headers, trusted: Networ
     host = headers.get("x-forwarded-host")
     if not trusted or not host or not _is_trusted(peer, trusted):
         return configured
-    scheme = headers.get("x-forwarded-proto", configured.partition("://")[0])
-    return f"{scheme.rpartition(',')[2].strip()}://{host.rpartition(',')[2].strip()}"
+    own_scheme, _, rest = configured.partition("://")
+    scheme = headers.get("x-forwarded-proto", own_scheme)
+    _, slash, path = rest.partition("/")
+    return f"{scheme.rpartition(',')[2].strip()}://{host.rpartition(',')[2].strip()}{slash}{path}"
 
 
 def _is_trusted(peer: str | None, trusted: Networks) -> bool:
@@ -127,6 +130,8 @@ def _is_trusted(peer: str | None, trusted: Networks) -> bool:
         address = ip_address(peer or "")
     except ValueError:
         return False
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
     return any(address in network for network in trusted)
 
 

@@ -83,12 +83,12 @@ _COMMON: dict[str, Any] = {
 
 
 def _config(app: FrontDoor, settings: Settings) -> uvicorn.Config:
+    ours = {"door": app.door, "header_bytes": settings.header_bytes, "most": settings.max_connections}
     return uvicorn.Config(
         app,
         settings.host,
         settings.port,
-        http=type("Ours", (Connection,), {"door": app.door, "header_bytes": settings.header_bytes}),
-        limit_concurrency=settings.max_connections,
+        http=type("Ours", (Connection,), ours),
         timeout_graceful_shutdown=GRACE_SECONDS,
         **{**_COMMON, "lifespan": "on"},
     )

@@ -40,8 +40,8 @@ _PORT = re.compile(r"|[0-9]{1,5}")
 
 def _public_base(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be https://host, as the provider calls it")
+    if not value.startswith(("http://", "https://")) or not parts.hostname:
+        raise ValueError("must be https://host, in lower case, as the provider calls it")
     if set("?#") & set(value) or "@" in parts.netloc:
         raise ValueError("must have no user, query or fragment")
     if not _PORT.fullmatch(parts.netloc.rpartition("]")[2].partition(":")[2]):
@@ -69,8 +69,8 @@ class Settings(BaseSettings):
     public_base_url: Annotated[str, AfterValidator(_public_base)]
     accounts_file: Path
     mode: Mode = Mode.ENFORCE
-    # An event repeats the body decoded, with escapes: a quarter of a record leaves room for the worst of them.
-    body_limit: int = Field(default=65_536, ge=1024, le=RECORD_BYTES // 4, description="bytes")
+    # An event repeats the body decoded; the worst of it, control characters, is escaped in six bytes each.
+    body_limit: int = Field(default=65_536, ge=1024, le=RECORD_BYTES // 7, description="bytes")
     publish_deadline: float = Field(default=5.0, gt=0, le=14, description="seconds; the provider hangs up at 15")
     spool_dir: Path | None = Field(
         default=None, description="folder of this process alone, for what Kafka cannot take; without one, 503"
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     spool_after: float = Field(
         default=1.0, gt=0, le=10, description="seconds until a record that Kafka has not taken goes to the spool"
     )
-    batch_limit: int = Field(default=500_000, ge=1024, le=RECORD_BYTES * 9 // 10, description="bytes, Event Streams")
+    batch_limit: int = Field(default=500_000, ge=1024, le=RECORD_BYTES // 2, description="bytes, Event Streams")
     replies_file: Path | None = Field(default=None, description="TwiML for messages and calls, by route")
     trusted_proxies: Networks = Field(
         default=(), description="addresses or networks, comma-separated, whose X-Forwarded-Host and -Proto are believed"
@@ -162,10 +162,10 @@ def _replies(path: str | None, mistakes: list[str]) -> Replies:
         given = _Replies.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8")))
     except OSError as error:
         found.append(f"cannot read it: {error.strerror}")
-    except (yaml.YAMLError, UnicodeDecodeError):
-        found.append("is not YAML in UTF-8")
     except ValidationError as error:
         found.extend(told(error, NO_ROUTES))
+    except (yaml.YAMLError, ValueError, RecursionError):
+        found.append("is not YAML in UTF-8")
     else:
         for route, entry in given.root.items():
             if route in TWIML_ROUTES:

@@ -26,7 +26,9 @@ def about(payload: str | None) -> Mapping[str, object]:
         return {}
     if not isinstance(told, dict):
         return {}
-    return {name: told[name] for name, shape in _SHAPES.items() if shape.fullmatch(str(told.get(name)))}
+    given = {name: told.get(name) for name in _SHAPES}
+    flat = {name: value for name, value in given.items() if isinstance(value, str | int)}
+    return {name: value for name, value in flat.items() if _SHAPES[name].fullmatch(str(value))}
 
 
 def _collect(extra: dict[str, str]) -> Mapping[str, object]:

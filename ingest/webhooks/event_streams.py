@@ -25,6 +25,9 @@ from ingest.contract.times import Instant
 from ingest.webhooks import call, conference, debugger, message, recording
 from ingest.webhooks.table import Reason, Table, Unparseable, invalid, read
 
+MOST_EVENTS = 1_000
+"""In one batch; it is one answer for all."""
+
 Json = Mapping[str, Any]
 Parameters = dict[str, str]
 
@@ -53,24 +56,28 @@ def parse_batch(body: bytes, account_sid: str) -> Sequence[Told]:
     """What a body tells, in its order. `account_sid` is whose key has signed it: an event of another is unparseable."""
     try:
         given = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        events = given if isinstance(given, list) else [given]
+        # What is nested deeper than can be written again ends here too.
+        raws = [orjson.dumps(event) for event in events[: MOST_EVENTS + 1]]
+    except (orjson.JSONDecodeError, TypeError):
         return [Told(Unparseable(Reason.NOT_JSON, "the body"), body)]
-    return [_told(each, account_sid) for each in (given if isinstance(given, list) else [given])]
+    if len(events) > MOST_EVENTS:
+        return [Told(Unparseable(Reason.INVALID_VALUE, f"more than {MOST_EVENTS} events"), body)]
+    return [_told(event, raw, account_sid) for event, raw in zip(events, raws, strict=True)]
 
 
-def _told(given: Any, account_sid: str) -> Told:
-    raw = orjson.dumps(given)
+def _told(given: Any, raw: bytes, account_sid: str) -> Told:
     if not isinstance(given, dict):
         return Told(Unparseable(Reason.NOT_JSON, "an event is no object"), raw)
     data = given.get("data")
-    if isinstance(data, str):  # older types have JSON in JSON
-        try:
+    try:
+        if isinstance(data, str):  # older types have JSON in JSON
             data = orjson.loads(data)
-        except orjson.JSONDecodeError:
-            data = None
-    if not isinstance(data, dict):
+        if not isinstance(data, dict):
+            return Told(Unparseable(Reason.NOT_JSON, "data is no object"), raw)
+        named = _named(data)
+    except (orjson.JSONDecodeError, TypeError):
         return Told(Unparseable(Reason.NOT_JSON, "data is no object"), raw)
-    named = _named(data)
     time = _instant(given.get("time")) or _instant(named.get("Timestamp"))
     try:
         event = _event(given, data, named, account_sid)
@@ -86,6 +93,8 @@ def _event(given: Json, data: Json, named: Parameters, account_sid: str) -> Even
     for prefix, reading in READINGS.items():
         if kind.startswith(prefix):
             table, parameters = reading(kind, data, named)
+            if not parameters:
+                break  # it mirrors nothing
             return read(table, list(parameters.items()), account_sid, str(given.get("id", "")))
     return _reported(kind, given, data, named, account_sid)
 
@@ -146,7 +155,7 @@ READINGS: Mapping[str, Callable[[str, Json, Parameters], tuple[Table, Parameters
 
 
 def _reported(kind: str, given: Json, data: Json, named: Parameters, account_sid: str) -> Event | Unparseable:
-    sid = next(_sids(kind, given, named), None)
+    sid = next(_sids(kind, given, {**_request_parameters(data), **named}), None)
     if sid is None:
         return Unparseable(Reason.UNKNOWN_EVENT_TYPE, "it names no message, call, recording or conference")
     model, field = _REPORTED[sid[:2]]
@@ -165,8 +174,9 @@ def _reported(kind: str, given: Json, data: Json, named: Parameters, account_sid
 
 def _sids(kind: str, given: Json, named: Parameters) -> Iterator[str]:
     """The SIDs that an event names, first the one of what its type is about."""
+    about = kind.replace("callback", "")
     names = ["MessageSid", "CallSid", "RecordingSid", "ConferenceSid", "Sid"]
-    names.sort(key=lambda name: name.removesuffix("Sid").lower() not in kind)
+    names.sort(key=lambda name: name.removesuffix("Sid").lower() not in about)
     for text in (*(named.get(name, "") for name in names), str(given.get("source", ""))):
         yield from (found.group() for found in _SID.finditer(text))
 

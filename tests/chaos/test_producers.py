@@ -12,7 +12,8 @@ import pytest
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from ingest.contract.topics import MESSAGES
-from ingest.publisher import KafkaPublisher, Unavailable
+from ingest.kafka_publisher import KafkaPublisher
+from ingest.publisher import Unavailable
 from processors.stream.producer import BrokerUnavailable, KafkaProducer, Outgoing
 from tests.chaos.node import Node
 from tests.conftest import until

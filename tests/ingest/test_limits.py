@@ -46,6 +46,9 @@ async def test_a_head_that_is_too_large_is_refused_before_it_is_whole(tmp_path: 
         for flood in (b"X-A: " + b"a" * 4000, b"".join(b"X-%d: 1\r\n" % n for n in range(400))):
             answer = await raw(port, head + flood, b"a" * 3000, pause=0.1)
             assert answer.startswith(b"HTTP/1.1 431 "), answer
+        for whole in (head + flood, head + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: b\r\n" * 2):
+            answer = await raw(port, whole)
+            assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")), answer
         halves = [b"".join(b"X-%d-%d: 1234567890\r\n" % (half, n) for n in range(70)) for half in (1, 2)]
         whole = await raw(port, head + halves[0], halves[1] + b"Content-Length: 0\r\n\r\n", pause=0.1)
         assert whole.startswith(b"HTTP/1.1 431 "), whole
@@ -72,12 +75,16 @@ async def test_a_caller_that_takes_its_time_is_hung_up_on(tmp_path: Path, parts:
 
 async def test_more_connections_than_allowed_are_answered_503(tmp_path: Path) -> None:
     async with serving(tmp_path, SWITCHHOOK_INGEST_MAX_CONNECTIONS="20") as door:
+        assert (await door.client.get("/health/live")).status_code == 200
         idle = [socket.create_connection(("127.0.0.1", port_of(door.client))) for _ in range(25)]
         try:
             answer = await raw(
                 port_of(door.client), b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
             )
             assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after: " in answer
+            served = await door.client.get("/metrics")
+            assert "switchhook_ingest_connections_refused_total" in served.text, "who was there is served"
         finally:
             for each in idle:
                 each.close()

@@ -23,7 +23,8 @@ from deploy.broker import command as embedded
 from ingest.contract.codec import Headers
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import CALLS, MESSAGES, RECORD_BYTES, TOPICS, Topic
-from ingest.publisher import InMemoryPublisher, KafkaPublisher, Publisher, Unavailable, place
+from ingest.kafka_publisher import KafkaPublisher, place
+from ingest.publisher import InMemoryPublisher, Publisher, Unavailable
 from tests.conftest import Broker, free_port, until
 
 Held = tuple[str, bytes, bytes, dict[str, bytes]]

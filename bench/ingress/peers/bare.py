@@ -13,7 +13,8 @@ from ingest.contract.kafka import Kafka
 from ingest.contract.topics import MESSAGES
 from ingest.door import NO_CONTENT, Answer, Answered, Asked
 from ingest.form import read_form
-from ingest.publisher import KafkaPublisher, Unavailable
+from ingest.kafka_publisher import KafkaPublisher
+from ingest.publisher import Unavailable
 from ingest.signature import Key, Verdict, verify
 
 
