@@ -194,7 +194,7 @@ class Connection(HttpToolsProtocol):
             return None
         path, _, query = self.url.partition(b"?")
         peer = self.client[0] if self.client else None
-        return Asked("GET" if method == b"GET" else "POST", path, query, headers, peer)
+        return Asked("GET" if method == b"GET" else "POST", self.url, path, query, headers, peer)
 
     def _go_the_ordinary_way(self) -> None:
         url, headers = self.url, self.headers

@@ -43,9 +43,11 @@ Clock = Callable[[], datetime]
 
 
 class Asked(NamedTuple):
-    """The head of a request as received: `path` and `query` byte for byte. `peer` is the address that is connected."""
+    """The head of a request as received, byte for byte: `target` is what `path` and `query` were. `peer` is the address
+    that is connected."""
 
     method: str
+    target: bytes
     path: bytes
     query: bytes
     headers: Headers
@@ -121,13 +123,9 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI, for any server and any request. Our own connections hand over what is plain."""
         peer = scope.get("client")
-        asked = Asked(
-            scope["method"],
-            scope.get("raw_path") or scope["path"].encode(),
-            scope["query_string"],
-            texts(scope["headers"]),
-            peer[0] if peer else None,
-        )
+        path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+        target = path + b"?" + query if query else path
+        asked = Asked(scope["method"], target, path, query, texts(scope["headers"]), peer[0] if peer else None)
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.take(asked, await self._body(asked, receive), partial(_set, answer))
         status, headers, body = await answer
@@ -181,7 +179,7 @@ class Door:
     def _judged(
         self, route: Route | None, asked: Asked, body: bytes | Rejection, now: datetime
     ) -> Rejection | Admitted:
-        method, path, query, headers, peer = asked
+        method, target, _, query, headers, peer = asked
         against = admissible(route, method, headers)
         if route is None or against is not None:
             return against or Rejection.NOT_FOUND
@@ -190,7 +188,7 @@ class Door:
         if len(body) > self._limit(route):
             return Rejection.TOO_LARGE
         base = base_of(self._public_base, peer, headers, self._trusted)
-        request = understood(route, method, base, path, query, headers, body)
+        request = understood(route, method, base, target, query, headers, body)
         return request if isinstance(request, Rejection) else self._admitted(request, now)
 
     def _limit(self, route: Route) -> int:
@@ -204,9 +202,12 @@ class Door:
             if self._mode is Mode.ENFORCE:
                 return OF_VERDICT[verdict]
             self.metrics.unverified.labels(request.route.name, verdict).inc()
-        made, reasons, ignored_correlation = records(request, account.sid if account else "", now, verified=verified)
+        sid = account.sid if account else ""
+        made, reasons, ignored_correlation, unknown = records(request, sid, now, verified=verified)
         if ignored_correlation:
             self.metrics.ignored_correlations.labels(request.route.name).inc()
+        if unknown:
+            self.metrics.unknown.labels(request.route.name).inc(unknown)
         reply = None
         if request.route.wants_twiml:
             reply = self._replies.reply(request.route.name, request.parameters, is_readable=not reasons)

@@ -13,6 +13,7 @@ from ingest.contract.times import rfc3339
 from ingest.contract.topics import DEAD_LETTERS
 from ingest.request import KEPT_HEADERS, TRACEPARENT, Request
 from ingest.webhooks import Reason, Unparseable, event_streams, parse
+from ingest.webhooks.vocabulary import is_unknown
 
 # The first participant's callback URL serves a whole conference, so its action id says nothing of the others.
 _UNCORRELATED = frozenset({"conference-status"})
@@ -23,11 +24,13 @@ _CORRELATED_PATHS = {route.path for route in ROUTES.values() if route.name not i
 
 
 class Records(NamedTuple):
-    """`reasons` are those of the dead letters among them. An ignored correlation is one that is no action id."""
+    """`reasons` are those of the dead letters among them. An ignored correlation is one that is no action id. `unknown`
+    counts the events that say what we do not know."""
 
     records: Sequence[codec.Encoded]
     reasons: Sequence[Reason] = ()
     ignored_correlation: bool = False
+    unknown: int = 0
 
 
 def records(request: Request, account_sid: str, now: datetime, *, verified: bool) -> Records:
@@ -42,11 +45,12 @@ def records(request: Request, account_sid: str, now: datetime, *, verified: bool
     given = _given_correlation(request)
     correlation = given if verified and given and _CORRELATION.fullmatch(given) else None
     record = _encoded(request, event, now, codec.occurred(event), correlation, verified=verified)
-    return Records([record], ignored_correlation=verified and given is not None and correlation is None)
+    is_ignored = verified and given is not None and correlation is None
+    return Records([record], (), is_ignored, int(is_unknown(event)))
 
 
 def _streamed(request: Request, account_sid: str, now: datetime, *, verified: bool) -> Records:
-    made, reasons = [], []
+    made, reasons, unknown = [], [], 0
     for told in event_streams.parse_batch(request.body, account_sid):
         if isinstance(told.event, Unparseable):
             reasons.append(told.event.reason)
@@ -55,7 +59,8 @@ def _streamed(request: Request, account_sid: str, now: datetime, *, verified: bo
             correlation = _mirrored_correlation(told.callback_url) if verified else None
             time = codec.occurred(told.event) or told.time
             made.append(_encoded(request, told.event, now, time, correlation, verified=verified))
-    return Records(made, reasons)
+            unknown += is_unknown(told.event)
+    return Records(made, reasons, unknown=unknown)
 
 
 def _encoded(

@@ -85,7 +85,7 @@ def admissible(route: Route | None, method: str, headers: Headers) -> Rejection 
 
 
 def understood(
-    route: Route, method: str, base: str, path: bytes, query: bytes, headers: Headers, body: bytes
+    route: Route, method: str, base: str, target: bytes, query: bytes, headers: Headers, body: bytes
 ) -> Request | Rejection:
     """The request, with the URL byte for byte as it was signed."""
     is_get = method == "GET"
@@ -93,9 +93,9 @@ def understood(
         body = b""  # it is not signed
     try:
         in_query = read_form(query) if query else []
-        url = base + (path + b"?" + query if query else path).decode()
+        url = base + target.decode()
         if route.is_json:
-            sid = path.rpartition(b"/")[2].decode()
+            sid = target.partition(b"?")[0].rpartition(b"/")[2].decode()
             return Request(route, sid, url, query, headers, body, in_query, (), is_get=False)
         parameters = [p for p in in_query if p[0] != ACTION_PARAMETER] if is_get else read_form(body)
         named = _first(parameters, "AccountSid")

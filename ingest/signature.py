@@ -2,6 +2,15 @@
 
 Rules: https://www.twilio.com/docs/usage/security#validating-requests. The URL is taken byte for byte as
 it was requested; decoding and encoding it again is the usual reason for a signature that does not match.
+
+Where that differs from the official SDK (twilio-python 9.13.0, `RequestValidator.validate`), on purpose:
+
+- A fragment is stripped: connection overrides are neither sent nor signed, and the SDK signs what it is given.
+  https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+- Nothing is spelled anew: the SDK's `urlparse().geturl()` lower-cases the scheme and drops a bare `?`.
+- User info is tried as given and left out: the provider drops it before it signs, the SDK keeps it.
+- No signature, and a body without its hash in the URL, are verdicts, where the SDK raises TypeError.
+- A key has one algorithm: the SDK takes the one that the unsigned settings header names.
 """
 
 import hashlib

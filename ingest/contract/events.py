@@ -14,7 +14,7 @@ https://www.twilio.com/docs/events.
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from ingest.contract.sids import (
     AccountSid,
@@ -29,8 +29,8 @@ from ingest.contract.sids import (
 )
 from ingest.contract.times import Instant
 
-Status = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z][a-z0-9_-]*$")]
-"""A status or event name as the provider spells it, lower case."""
+Status = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[!-~]+( [!-~]+)*$", to_lower=True)]
+"""A status or event name as the provider spells it, in lower case. One that we do not know is a status all the same."""
 
 Number = Annotated[int, Field(ge=-1, le=2**31 - 1)]
 """A count or code of the provider's; -1 where it knows none. More than 32 bits no column and few readers would hold."""

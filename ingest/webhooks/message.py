@@ -23,6 +23,9 @@ _BOTH = {
     "ExternalUserId": "external_user_id",
 }
 
+_LEGACY = {"SmsSid": "message_sid", "SmsMessageSid": "message_sid"}
+"""Deprecated copies, which some senders still know only."""
+
 
 def _media(extra: dict[str, str]) -> Mapping[str, object]:
     """`MediaUrl0`, `MediaContentType0`, `MediaUrl1`, … as one list, taken out of what is left over."""
@@ -63,6 +66,7 @@ INBOUND = Table(
     },
     keep_empty=frozenset({"Body"}),
     constants={"direction": "inbound"},
+    legacy=_LEGACY,
     collect=_media,
 )
 
@@ -81,4 +85,5 @@ STATUS = Table(
         "ChannelToAddress": "channel_to_address",
     },
     keep_empty=frozenset({"Body"}),
+    legacy={**_LEGACY, "SmsStatus": "status"},
 )

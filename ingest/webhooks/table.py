@@ -37,12 +37,14 @@ class Unparseable:
 @dataclass(frozen=True, slots=True)
 class Table:
     """One kind: its model, and which parameter becomes which field. The rest goes to `extra` as received, except what
-    `collect` takes out of it to make fields of several parameters, or of a part of one."""
+    `collect` takes out of it to make fields of several parameters, or of a part of one. A `legacy` parameter says again
+    what another one says, and is read where that one is missing."""
 
     model: type[Event]
     fields: Mapping[str, str]
     keep_empty: frozenset[str] = frozenset()
     constants: Mapping[str, str] = field(default_factory=dict)
+    legacy: Mapping[str, str] = field(default_factory=dict)
     collect: Callable[[dict[str, str]], Mapping[str, object]] | None = None
 
 
@@ -51,6 +53,7 @@ def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, 
     values: dict[str, object] = {"account_sid": account_sid, **table.constants}
     extra: dict[str, str] = {}
     seen: dict[str, str] = {}
+    repeated: set[str] = set()
     keep_empty, fields = table.keep_empty, table.fields
     for name, value in parameters:
         # The provider sends an empty value for what it does not know; for a body, empty is what was written.
@@ -59,11 +62,16 @@ def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, 
         known = fields.get(name)
         if known is None:
             if extra.setdefault(name, value) != value:
-                extra[name] = _all_of(name, parameters)
+                repeated.add(name)
         elif name not in seen:
             seen[name] = values[known] = value
         elif seen[name] != value:
             return Unparseable(Reason.REPEATED_PARAMETER, known)
+    if repeated:
+        extra |= _all_of(repeated, parameters)
+    for name, known in table.legacy.items():
+        if known not in values and name in extra:
+            values[known] = extra[name]
     values["extra"] = extra
     if table.collect is not None:
         values |= table.collect(extra)
@@ -79,9 +87,13 @@ def read(table: Table, parameters: Sequence[tuple[str, str]], account_sid: str, 
     return event
 
 
-def _all_of(name: str, parameters: Sequence[tuple[str, str]]) -> str:
+def _all_of(names: set[str], parameters: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     """Several values of one parameter that no model knows, as one text."""
-    return json.dumps([value for key, value in parameters if key == name and value], ensure_ascii=False)
+    found: dict[str, list[str]] = {name: [] for name in names}
+    for name, value in parameters:
+        if name in names and value:
+            found[name].append(value)
+    return {name: json.dumps(values, ensure_ascii=False) for name, values in found.items()}
 
 
 def invalid(error: ValidationError) -> Unparseable:

@@ -21,6 +21,16 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 Parameters = dict[str, str]
 
+
+def transcribed(sequence: int) -> Parameters:
+    event = {"TranscriptionEvent": "transcription-content", "SequenceId": str(sequence)}
+    return {"CallSid": CALL, "TranscriptionSid": "GT" + "5" * 32, **event}
+
+
+def transcript(status: str) -> Parameters:
+    return {"RecordingSid": RECORDING, "TranscriptionSid": "TR" + "5" * 32, "TranscriptionStatus": status}
+
+
 CALLBACKS: list[tuple[str, Parameters]] = [
     ("message-inbound", {"MessageSid": MESSAGE, "From": "+15005550006", "Body": "hi"}),
     ("message-status", {"MessageSid": MESSAGE, "MessageStatus": "sent"}),
@@ -30,6 +40,13 @@ CALLBACKS: list[tuple[str, Parameters]] = [
     ("recording-status", {"RecordingSid": RECORDING, "RecordingStatus": "completed", "CallSid": CALL}),
     ("recording-status", {"RecordingSid": RECORDING, "RecordingStatus": "absent", "CallSid": CALL}),
     ("conference-status", {"ConferenceSid": CONFERENCE, "StatusCallbackEvent": "conference-start"}),
+    ("call-amd", {"CallSid": CALL, "AnsweredBy": "human"}),
+    ("call-transcription", transcribed(0)),
+    ("call-transcription", transcribed(1)),
+    ("recording-transcription", transcript("completed")),
+    ("recording-transcription", transcript("failed")),
+    ("debugger", {"Sid": "NO" + "6" * 32, "Level": "ERROR"}),
+    ("debugger", {"Sid": "NO" + "7" * 32, "Level": "ERROR"}),
     (
         "conference-status",
         {
@@ -89,6 +106,12 @@ class TestRepetition:
 class TestDifference:
     def test_callbacks_that_say_different_things_have_different_ids(self) -> None:
         assert len({told(kind, parameters) for kind, parameters in CALLBACKS}) == len(CALLBACKS)
+
+    @pytest.mark.parametrize("kind", ["call-inbound", "call-action", "call-fallback"])
+    def test_two_requests_for_instructions_in_one_call_are_told_apart_by_the_token(self, kind: str) -> None:
+        gathered = {"CallSid": CALL, "CallStatus": "in-progress", "Digits": "1"}
+        assert told(kind, gathered, token="the first Gather") != told(kind, gathered, token="the second")
+        assert told(kind, gathered, token="the first Gather") == told(kind, gathered, token="the first Gather")
 
     def test_callbacks_of_the_number_and_of_the_call_both_count_from_zero(self) -> None:
         of_number = {"CallSid": CALL, "CallStatus": "completed", "SequenceNumber": "0"}

@@ -1,7 +1,9 @@
 """The door: every answer it can give, what it publishes with each, and that nothing personal leaks by the side."""
 
+import asyncio
 import json
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from ipaddress import ip_network
@@ -18,10 +20,10 @@ from ingest.contract.codec import Encoded
 from ingest.contract.routes import ROUTES, callback_url
 from ingest.contract.topics import CALLS, CONFERENCES, DEAD_LETTERS, ERRORS, MESSAGES, RECORDINGS, Topic
 from ingest.door import Mode
-from ingest.publisher import InMemoryPublisher, Told
+from ingest.publisher import InMemoryPublisher, Refused, Told
 from ingest.replies import Replies, RouteReplies, Template
-from ingest.request import base_of
-from ingest.signature import Account, Algorithm, Key, Keyring
+from ingest.request import base_of, texts
+from ingest.signature import Account, Algorithm, Key, Keyring, sign
 from tests.ingest.conftest import (
     ACCOUNT,
     BASE,
@@ -36,6 +38,8 @@ from tests.ingest.conftest import (
     official,
     with_default,
 )
+from tests.ingest.test_limits import port_of, raw
+from tests.ingest.test_serving import serving
 
 SM, CA, RE, CF, TR, GT, NO = (prefix + "a" * 32 for prefix in ("SM", "CA", "RE", "CF", "TR", "GT", "NO"))
 SENDER, RECIPIENT, SECRET_BODY = "+15550001111", "+15552223333", "meet me at noon"
@@ -769,3 +773,90 @@ def test_the_readme_lists_the_url_of_every_kind() -> None:
     told = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"`(/webhooks/[a-z/-]+?)(?:/AC…)?(?:#rc=5&rp=all)?`", told))
     assert listed == {route.path for route in ROUTES.values()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "field", "known"),
+    [
+        ("message-status", "MessageStatus", "teleported", "status", False),
+        ("message-status", "MessageStatus", "Sent.Late", "status", False),
+        ("message-status", "MessageStatus", "DELIVERED", "status", True),
+        ("call-status", "CallStatus", "on hold", "status", False),
+        ("conference-status", "StatusCallbackEvent", "participant-waved", "event", False),
+    ],
+)
+async def test_a_word_that_we_do_not_know_is_published_and_counted(
+    kind: str, name: str, value: str, field: str, known: bool
+) -> None:
+    form = [*((n, v) for n, v in KINDS[kind][0] if n != name), (name, value)]
+    async with front_door() as provider:
+        assert (await provider.post(PATH[kind], form)).status_code == 204
+        assert provider.record.json[field] == value.lower()
+        assert provider.counted("unknown", kind=kind) == (0 if known else 1)
+
+
+async def test_the_deprecated_copies_are_read_where_they_are_all_that_is_sent() -> None:
+    old = [("SmsSid", "SM" + "c" * 32), ("SmsStatus", "sent"), ("AccountSid", ACCOUNT)]
+    async with front_door() as provider:
+        await provider.post(PATH["message-status"], old)
+        await provider.post(PATH["message-status"], [*old, ("MessageSid", old[0][1]), ("MessageStatus", "sent")])
+        first, second = provider.records
+        assert (first.json["message_sid"], first.json["status"]) == (old[0][1], "sent")
+        assert first.headers["ce_id"] == second.headers["ce_id"]
+
+
+class Narrow(InMemoryPublisher):
+    """A broker that takes no record at all of this size."""
+
+    def offer(self, record: Encoded, told: Told) -> None:
+        told(Refused("refused_by_broker"))
+
+
+async def test_what_can_never_be_held_is_not_asked_for_again() -> None:
+    async with front_door(publisher=Narrow()) as provider:
+        assert (await provider.post(PATH["message-status"], STATUS)).status_code == 413
+        assert provider.verdicts() == {("message-status", "too_large"): 1}
+
+
+class Moody(InMemoryPublisher):
+    """A publisher with a defect that shows at every second record."""
+
+    offered = 0
+
+    def offer(self, record: Encoded, told: Told) -> None:
+        self.offered += 1
+        if self.offered % 2:
+            raise RuntimeError("a defect")
+        super().offer(record, told)
+
+
+async def test_a_fault_with_one_webhook_is_none_with_those_beside_it() -> None:
+    async with front_door(publisher=Moody()) as provider:
+        answers = await asyncio.gather(*(provider.post(PATH["message-status"], STATUS) for _ in range(6)))
+        assert Counter(answer.status_code for answer in answers) == {204: 3, 500: 3}
+
+
+def test_a_trusted_proxy_changes_scheme_and_host_and_keeps_the_path_of_the_public_base() -> None:
+    told = {"x-forwarded-host": "a.example, b.example", "x-forwarded-proto": "https"}
+    trusted = [ip_network("10.0.0.0/8")]
+    assert base_of("http://x.example/twilio", "10.1.2.3", told, trusted) == "https://b.example/twilio"
+    assert base_of(BASE, "::ffff:10.1.2.3", told, trusted) == "https://b.example"
+    assert base_of(BASE, "::ffff:11.1.2.3", told, trusted) == BASE
+
+
+def test_of_several_lines_of_a_proxy_the_last_counts_and_of_the_provider_the_first() -> None:
+    said = [(b"x-forwarded-host", b"forged"), (b"x-twilio-signature", b"first")]
+    said += [(b"x-forwarded-host", b"true"), (b"x-twilio-signature", b"second")]
+    assert texts(said) == {"x-forwarded-host": "true", "x-twilio-signature": "first"}
+
+
+async def test_a_bare_question_mark_is_a_part_of_the_signed_url(tmp_path: Path) -> None:
+    target = f"{PATH['message-status']}?"
+    async with serving(tmp_path) as door:
+        headers = {"X-Twilio-Signature": sign(BASE + target, STATUS, Key(TOKEN)), "Content-Type": FORM}
+        body = urlencode(STATUS).encode()
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        asked = f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n{head}\r\n"
+        assert (await raw(port_of(door.client), asked.encode() + body)).startswith(b"HTTP/1.1 503 "), (
+            "no broker is there"
+        )

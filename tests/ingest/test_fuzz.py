@@ -9,7 +9,7 @@ import hashlib
 import random
 from collections import Counter
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import pytest
 
@@ -35,19 +35,24 @@ VALUES = ("", "0", "-1", "99999999999999999999", "1e9", "true", "sent", "SM" + "
           "RE" + "c" * 32, "CF" + "d" * 32, "GT" + "e" * 32, "+15552223333", "é😀\u2028", "\x00\x01", "<&>\"'", "%41",
           "Wed, 20 Apr 2022 23:45:25 +0000", "Wed, 99 Apr 2022", "9999-12-31T23:59:59-12:00", "{}", '{"a":', "[" * 500,
           '{"resource_sid":7,"error_code":"x"}', "x" * 5000, "\ufffd", " ", "\r\n",
-          "nan", "participant-join")  # fmt: skip
+          "nan", "participant-join",
+          '{"resource_sid":' + "[" * 1000 + "]" * 1000 + "}")  # fmt: skip
 JSONS = (b"", b"null", b"[]", b"{}", b"[" * 2000, b'"text"', b"\xff\xfe", b"[1,2,{}]", b'{"type":1,"data":"{"}',
          b'{"type":"com.twilio.messaging.message.sent","data":{"messageSid":1,"a":{}}}',
          b'{"type":"com.twilio.voice.status-callback.call.x","data":{"request":{"parameters":[1]}}}',
          b'{"type":"com.twilio.x","source":"CA%s","id":null,"data":{"a":null}}' % (b"a" * 32),
-         b'{"type":"com.twilio.error-logs.error.logged","data":{"payload":{"a":1},"timestamp":"9"}}')  # fmt: skip
+         b'{"type":"com.twilio.error-logs.error.logged","data":{"payload":{"a":1},"timestamp":"9"}}',
+         b"[" * 300 + b"]" * 300, b'{"type":"x","data":' + b'{"a":' * 300 + b"1" + b"}" * 301,
+         b"[" + b"1," * 900 + b"1]",
+         b"[" + b"{}," * 3000 + b"{}]")  # fmt: skip
 
 Made = tuple[bytes, set[int]]
 """The bytes of a request, and the statuses that may answer it; none: the door may just hang up."""
 
 
 def made(chance: random.Random) -> Made:
-    return chance.choice((signed_form, signed_form, signed_json, forged, mutated, garbage))(chance)
+    kinds = (signed_form, signed_form, signed_json, signed_bytes, doubled, forged, mutated, garbage)
+    return chance.choice(kinds)(chance)
 
 
 def signed_form(chance: random.Random) -> Made:
@@ -66,6 +71,26 @@ def signed_form(chance: random.Random) -> Made:
     body = urlencode(form, quote_via=chance.choice((quote, lambda text, *_: quote(text, safe="")))).encode()
     headers = {"X-Twilio-Signature": sign(BASE + target, form, KEY), "Content-Type": FORM}
     return http("POST", target, headers, body), HELD if len(body) <= 65_536 else {413}
+
+
+def signed_bytes(chance: random.Random) -> Made:
+    """Rightly signed over what a lenient reader would make of it, and not UTF-8 or badly escaped: no guess is made."""
+    broken = chance.choice((b"%", b"%zz=%", b"a=%ff", b"\xff=1", b"Body=%e2%82", b"=&=&;", b"%00=%01", b"a=1&" * 1001))
+    body = b"AccountSid=" + ACCOUNT.encode() + b"&" + broken
+    form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    path = ROUTES["message-status"].path
+    headers = {"X-Twilio-Signature": sign(BASE + path, form, KEY), "Content-Type": FORM}
+    return http("POST", path, headers, body), {*HELD, 400, 403}
+
+
+def doubled(chance: random.Random) -> Made:
+    """Headers that are said twice: the first counts, and two lengths are no request."""
+    data, allowed = signed_form(chance)
+    name = chance.choice(("X-Twilio-Signature", "Content-Type", "Host", "Content-Length", "X-Forwarded-Host", "X-A"))
+    value = chance.choice(("", "x", "7", "text/plain", "a" * 200))
+    head, end, body = data.partition(b"Connection: close\r\n")
+    refused = {400} if name in ("Content-Length", "Content-Type", "Host", "X-Twilio-Signature") else set()
+    return head + f"{name}: {value}\r\n".encode() + end + body, {*allowed, *refused}
 
 
 def signed_json(chance: random.Random) -> Made:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 
 from ingest.contract.codec import decode
@@ -133,3 +133,29 @@ async def test_what_was_answered_with_success_is_on_the_topic(tmp_path: Path, br
         await consumer.stop()
     assert {getattr(e.event, "message_sid", "") for e in envelopes} == {f"SM{n:032x}" for n in range(50)}
     assert {(e.correlation, e.verified) for e in envelopes} == {(None, True)}, "a+b-7 is no action id of ours"
+
+
+@pytest.mark.broker
+async def test_a_stop_answers_and_holds_what_was_accepted_before_it(
+    tmp_path: Path, broker: Broker, prefix: str
+) -> None:
+    kafka = broker.kafka(prefix)
+    admin = KafkaAdminClient(**kafka.admin_options())
+    admin.create_topics([NewTopic(MESSAGES.called(prefix), 2, 1)])
+    admin.close()
+    variables = {"BOOTSTRAP_SERVERS": broker.bootstrap, "TOPIC_PREFIX": prefix, "IDEMPOTENCE": str(kafka.idempotence)}
+    async with serving(tmp_path, **{f"SWITCHHOOK_KAFKA_{name}": value for name, value in variables.items()}) as door:
+        await until(door.ready)
+        asked = [asyncio.create_task(door.post(status(n))) for n in range(300)]
+        await until(lambda: any(each.done() for each in asked))
+        assert await door.stop()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        held = [n for n, answer in enumerate(answers) if isinstance(answer, httpx.Response)]
+        assert {answer.status_code for answer in answers if isinstance(answer, httpx.Response)} == {204}
+    consumer = AIOKafkaConsumer(auto_offset_reset="earliest", enable_auto_commit=False, **kafka.aiokafka_options())
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(MESSAGES.called(prefix), n) for n in range(2)])
+    finally:
+        await consumer.stop()
+    assert 0 < len(held) <= sum(ends.values())

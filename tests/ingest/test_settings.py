@@ -194,6 +194,8 @@ def test_a_public_url_may_have_a_port_a_path_and_a_slash_at_its_end(
         (f"accounts:\n  - sid: {ACCOUNT}\n    alias: main", "accounts.0.keys: Field required"),
         (f"accounts:\n  - sid: {ACCOUNT}\n    alias: main\n    keys: [{SECRET}]", "accounts.0.keys.0"),
         (f"accounts:\n  - keys: [{{token: {SECRET}}}", "is not YAML, line 2"),
+        (f"accounts: [{{sid: {SECRET}, not_after: 2026-13-45T00:00:00Z}}]", "is not YAML"),
+        ("[" * 2000, "is not YAML"),
         (f"accounts: !!python/object/apply:os.system ['echo {SECRET}']", "is not YAML"),
         (ACCOUNTS.replace("alias: other", "alias: main"), "two accounts have the same alias"),
         (ACCOUNTS.replace(OTHER, ACCOUNT), "two accounts have the same sid"),

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from twilio.request_validator import RequestValidator
 
 from ingest.signature import Account, Algorithm, Key, Keyring, Verdict, canonical, sign, url_forms, verify
 from tests.ingest.conftest import NOW, TOKEN, accepted_by_sdk, official
@@ -87,6 +88,62 @@ def test_what_the_official_sdk_signs_is_accepted(url: str, form: dict[str, str],
 @given(url=URLS, form=FORMS)
 def test_what_we_sign_is_accepted_by_the_official_sdk(url: str, form: dict[str, str]) -> None:
     assert accepted_by_sdk(url, form, sign(url, list(form.items()), KEY))
+
+
+REPEATED = st.lists(st.tuples(st.sampled_from(["Key", "MediaUrl0", "a", ""]) | TEXTS, TEXTS), max_size=8)
+
+
+@given(url=URLS, pairs=REPEATED, algorithm=st.sampled_from(Algorithm))
+def test_repeated_keys_are_signed_as_the_official_sdk_signs_them(
+    url: str, pairs: list[tuple[str, str]], algorithm: Algorithm
+) -> None:
+    signature = official(url, pairs, algorithm=algorithm)
+    assert sign(url, pairs, Key(TOKEN, algorithm)) == signature
+    assert verify(url, pairs, signature, [Key(TOKEN, algorithm)], NOW) is Verdict.VERIFIED
+
+
+@given(url=URLS, user=st.sampled_from(["user:pass@", "user@", "u:p%40q@"]), form=FORMS)
+def test_user_info_may_be_in_the_signed_url_or_not(url: str, user: str, form: dict[str, str]) -> None:
+    with_user = url.replace("://", f"://{user}", 1)
+    for signed in (url, with_user):
+        assert verify(with_user, list(form.items()), official(signed, form), [KEY], NOW) is Verdict.VERIFIED
+    assert accepted_by_sdk(with_user, form, official(with_user, form))
+
+
+PLAIN = "https://hooks.example.org/x"
+DIFFERENCES = {
+    "a fragment is neither sent nor signed": (f"{PLAIN}?a=1#rc=5&rp=all", f"{PLAIN}?a=1"),
+    "a bare question mark is a part of the URL": (f"{PLAIN}?", f"{PLAIN}?"),
+    "a scheme is not spelled anew": ("HTTPS://hooks.example.org/x", "HTTPS://hooks.example.org/x"),
+    "user info is dropped before signing": ("https://user:pass@hooks.example.org/x", PLAIN),
+}
+"""Deliberate differences: the URL that is verified, and the one that the provider has signed."""
+
+
+@pytest.mark.parametrize(("url", "signed"), DIFFERENCES.values(), ids=DIFFERENCES)
+def test_where_we_accept_what_the_official_sdk_refuses(url: str, signed: str) -> None:
+    """Each is cited in `ingest.signature`; the MAC is the plain one over the URL as the provider has requested it."""
+    signature = KEY.sign(signed.encode()).decode()
+    assert verify(url, [], signature, [KEY], NOW) is Verdict.VERIFIED
+    assert not accepted_by_sdk(url, {}, signature)
+
+
+def test_what_the_official_sdk_raises_is_a_verdict() -> None:
+    validator = RequestValidator(TOKEN)  # type: ignore[no-untyped-call]
+    with pytest.raises(TypeError):
+        validator.validate(PLAIN, {}, None)  # type: ignore[no-untyped-call]
+    assert verify(PLAIN, [], None, [KEY], NOW) is Verdict.MISSING_SIGNATURE
+    with pytest.raises((TypeError, AttributeError)):
+        validator.validate(PLAIN, "{}", official(PLAIN, {}))  # type: ignore[no-untyped-call]
+    assert verify(PLAIN, [], official(PLAIN, {}), [KEY], NOW, body=b"{}") is Verdict.BODY_MISMATCH
+
+
+def test_an_algorithm_that_the_request_names_does_not_make_a_key_verify_by_it() -> None:
+    signature = official(PLAIN, {}, TOKEN, "HMAC_SHA256")
+    validator = RequestValidator(TOKEN)  # type: ignore[no-untyped-call]
+    assert validator.validate(PLAIN, {}, signature, "HMAC_SHA256")  # type: ignore[no-untyped-call]
+    settings = "key=webhooks_sharedkey_1,algorithm=HMAC_SHA256"
+    assert verify(PLAIN, [], signature, [KEY], NOW, settings=settings) is Verdict.WRONG_SIGNATURE
 
 
 def changed(text: str, at: int, to: str) -> str:

@@ -244,3 +244,46 @@ async def test_report_only_lets_a_forged_batch_in_and_says_so() -> None:
         answer = await send(provider, streamed("com.twilio.messaging.message.sent", DELIVERED), token="forged")
         assert answer.status_code == 204
         assert provider.record.headers["ce_verified"] == b"false"
+
+
+DEEP = b"[" * 300 + b"]" * 300
+"""More levels than can be written again."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        DEEP,
+        b'{"type":"com.twilio.x","source":"%s","data":{"a":%s}}' % (CA.encode(), DEEP),
+        b'{"type":"com.twilio.x","data":%s}' % json.dumps(DEEP.decode()).encode(),
+        b"[" + b"{}," * 1000 + b"{}]",
+    ],
+    ids=["the body", "data", "JSON in JSON", "more events than one answer is for"],
+)
+async def test_what_cannot_be_taken_apart_is_dead_lettered_whole(body: bytes) -> None:
+    async with front_door() as provider:
+        assert (await send(provider, body)).status_code == 204
+        assert (provider.record.topic, provider.record.value) == (DEAD_LETTERS, body)
+
+
+async def test_a_batch_of_no_events_is_held_at_once() -> None:
+    async with front_door() as provider:
+        assert (await send(provider, [])).status_code == 204
+        assert provider.records == []
+
+
+@pytest.mark.parametrize("kind", ["stream.updated", "gather.partial.captured", "something.new"])
+async def test_a_type_that_we_do_not_know_is_reported_of_what_its_callback_names_and_counted(kind: str) -> None:
+    async with front_door() as provider:
+        event = mirrored(f"{VOICE}{kind}", {"CallSid": CA, "StreamSid": "MZ" + "b" * 32})
+        event["data"]["sid"] = "MZ" + "b" * 32
+        assert (await send(provider, event)).status_code == 204
+        assert (provider.record.topic, provider.record.key) == (CALLS, CA.encode())
+        assert provider.record.json["type"] == "call.reported"
+        assert provider.counted("unknown", kind="event-streams") == 1
+
+
+async def test_a_mirrored_event_without_the_parameters_of_its_callback_is_reported() -> None:
+    async with front_door() as provider:
+        await send(provider, streamed(f"{VOICE}call.completed", {"callSid": CA, "accountSid": ACCOUNT}))
+        assert provider.record.json["type"] == "call.reported"

@@ -29,7 +29,7 @@ class Bare:
     def take(self, asked: Asked, body: bytes, answered: Answered) -> None:
         form = read_form(body)
         signature = asked.headers.get("x-twilio-signature")
-        verdict = verify(self._base + asked.path.decode(), form, signature, self._keys, datetime.now(UTC))
+        verdict = verify(self._base + asked.target.decode(), form, signature, self._keys, datetime.now(UTC))
         if verdict is not Verdict.VERIFIED:
             answered(Answer(403, (), b""))
             return
