@@ -24,8 +24,9 @@ from ingest.captured import Captured, Uncaptured, read
 from ingest.contract.environment import InvalidSettings
 from ingest.draining import drain
 from ingest.explain import MEANING, Explanation, account_sid, explain
+from ingest.kafka_publisher import KafkaPublisher
 from ingest.metrics import Metrics
-from ingest.publisher import KafkaPublisher, Publisher
+from ingest.publisher import Publisher
 from ingest.serving import GRACE_SECONDS, serve
 from ingest.settings import Configuration
 from ingest.signature import Algorithm, Key, Keyring
