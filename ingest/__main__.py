@@ -20,10 +20,10 @@ from starlette.applications import Starlette
 
 from ingest import monitoring
 from ingest.app import create_app
-from ingest.captured import Captured, Uncaptured, read
+from ingest.captured import Captured, Uncaptured, Unread, read
 from ingest.contract.environment import InvalidSettings
 from ingest.draining import drain
-from ingest.explain import MEANING, Explanation, account_sid, explain
+from ingest.explain import MEANING, Explanation, account_sid, base_of, explain, unread
 from ingest.kafka_publisher import KafkaPublisher
 from ingest.metrics import Metrics
 from ingest.publisher import Publisher
@@ -32,7 +32,7 @@ from ingest.settings import Configuration
 from ingest.signature import Algorithm, Key, Keyring
 from ingest.spool import Folder, Spool, SpoolInUse
 from ingest.spooling import SpoolingPublisher
-from ingest.workers import supervise
+from ingest.workers import CANNOT_START, supervise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,6 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="take webhooks until told to stop")
     serving.add_argument("--worker", type=int, help=argparse.SUPPRESS)  # one of several, as their supervisor starts it
+    serving.add_argument("--supervisor", type=int, help=argparse.SUPPRESS)  # its process id
     draining = commands.add_parser("drain", help="bring to Kafka what an ended front door left in its spool")
     draining.add_argument(
         "folder", type=Path, help="the spool's folder, or the one that holds those of several workers"
@@ -65,37 +66,48 @@ def main(arguments: list[str] | None = None) -> int:
         publisher = KafkaPublisher(configuration.kafka, deadline=configuration.settings.publish_deadline)
         return asyncio.run(drain(chosen.folder, publisher))
     try:
-        return run(configuration, chosen.worker)
+        return run(configuration, chosen.worker, chosen.supervisor)
     except (SpoolInUse, OSError) as error:
         print(f"The front door cannot start: {error}", file=sys.stderr)
-        return 2
+        return CANNOT_START
 
 
 def explain_file(name: str, keys: Sequence[Key], *, as_json: bool) -> int:
-    """Exit code 0 where every request verifies, 1 where one does not, 2 where nothing could be read."""
+    """Exit code 0 where every request verifies, 1 where one does not or cannot be read, 2 where none can be read."""
     try:
-        requests = read(sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8"))
-        keyring = None if keys else Configuration.from_environment().keyring
-    except (Uncaptured, OSError, UnicodeDecodeError) as error:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        requests = read(raw.decode("utf-8", "surrogateescape"))
+        configuration = None if keys else Configuration.from_environment()
+    except (Uncaptured, OSError) as error:
         print(f"Cannot read {name}: {error}", file=sys.stderr)
         return 2
     except InvalidSettings as error:
         print(error.told("Without --key, explaining needs the settings, and"), file=sys.stderr)
         return 2
-    found = [_explained(request, keys, keyring) for request in requests]
-    for explanation in found:
-        print(_as_json(explanation) if as_json else _as_text(explanation))
-    return 0 if all(explanation.verified for explanation in found) else 1
+    keyring = configuration.keyring if configuration else None
+    configured = [configuration.settings.public_base_url] if configuration else []
+    # Requests that were saved together were, most often, sent to one place.
+    bases = list(dict.fromkeys([*configured, *(base_of(each) for each in requests if isinstance(each, Captured))]))
+    all_verified = True
+    for request in requests:
+        explanation = _explained(request, keys, keyring, bases)
+        all_verified = all_verified and explanation.verified
+        print(_as_json(explanation) if as_json else _as_text(explanation), flush=True)
+    return 0 if all_verified else 1
 
 
-def _explained(request: Captured, keys: Sequence[Key], keyring: Keyring | None) -> Explanation:
+def _explained(
+    request: Captured | Unread, keys: Sequence[Key], keyring: Keyring | None, bases: Sequence[str]
+) -> Explanation:
     now = datetime.now(UTC)
+    if isinstance(request, Unread):
+        return unread(request)
     if keyring is None:
-        return explain(request, keys, now)
+        return explain(request, keys, now, bases=bases)
     account = keyring.find(account_sid(request))
     mine = account.keys if account else ()
     others = [key for other in keyring.accounts.values() if other is not account for key in other.keys]
-    return explain(request, mine, now, others=others)
+    return explain(request, mine, now, others=others, bases=bases)
 
 
 def _as_json(explanation: Explanation) -> str:
@@ -110,10 +122,12 @@ def _as_json(explanation: Explanation) -> str:
 
 def _as_text(explanation: Explanation) -> str:
     lines = [f"{explanation.id}: {explanation.verdict}", *(f"  {hint}: {MEANING[hint]}" for hint in explanation.hints)]
-    return "\n".join([*lines, f"  ({explanation.detail})"] if explanation.detail else lines)
+    # A captured URL may hold what no terminal can show.
+    detail = explanation.detail.encode("utf-8", "backslashreplace").decode()
+    return "\n".join([*lines, f"  ({detail})"] if detail else lines)
 
 
-def run(configuration: Configuration, worker: int | None) -> int:
+def run(configuration: Configuration, worker: int | None, supervisor: int | None) -> int:
     """Serves until SIGTERM or SIGINT, then finishes what it has begun."""
     settings = configuration.settings
     configure_logs(settings.log_level)
@@ -137,7 +151,7 @@ def run(configuration: Configuration, worker: int | None) -> int:
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(app, beside, settings, worker or 0))
+        runner.run(serve(app, beside, settings, worker or 0, supervisor))
     return 0
 
 

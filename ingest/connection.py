@@ -98,12 +98,13 @@ class Connection(HttpToolsProtocol):
             self.transport.write(_OVERLOADED)
             self.transport.close()
             return
-        head = self._head
+        head, begun, owing = self._head, self._requests, self._owing_since
         self._chunk = len(data)
         super().data_received(data)
         if self._head:
             # The parser keeps a header until it is whole, and says nothing before.
-            self._more += self._chunk if head == self._head else 0
+            is_all_head = head == self._head or (self._requests == begun + 1 and (begun == 0 or owing is None))
+            self._more += self._chunk if is_all_head else 0
             if self._more > self.header_bytes or self._head_is_too_large():
                 self._refuse_head()
 
@@ -175,7 +176,7 @@ class Connection(HttpToolsProtocol):
     def _head_is_too_large(self) -> bool:
         if self._first + self._more + self._chunk <= self.header_bytes:
             return False  # whatever of these chunks is not head
-        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.header_bytes
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.header_bytes
 
     def _plain_webhook(self) -> Asked | None:
         """The request, if it is a webhook that can be taken whole and answered at once."""

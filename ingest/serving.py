@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from typing import Any
 
@@ -20,8 +21,9 @@ _TICKS = 10  # uvicorn ticks ten times a second
 class Server(uvicorn.Server):
     """Hangs up on those that owe a request for too long: https://datatracker.ietf.org/doc/html/rfc9110#name-408-request-timeout"""
 
-    def __init__(self, config: uvicorn.Config, request_timeout: float) -> None:
+    def __init__(self, config: uvicorn.Config, request_timeout: float, supervisor: int | None) -> None:
         super().__init__(config)
+        self._supervisor = supervisor
         self._request_timeout = request_timeout
         self._idle_timeout = config.timeout_keep_alive
 
@@ -31,6 +33,8 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
                     connection.hang_up(owing_before=now - self._request_timeout, idle_before=now - self._idle_timeout)
+            # Nobody is left who would end this process; its port and its spool are for the next.
+            self.should_exit = self.should_exit or (self._supervisor not in (None, os.getppid()))
         return await super().on_tick(counter)
 
 
@@ -41,14 +45,16 @@ class _Beside(uvicorn.Server):
         await self._serve(sockets)
 
 
-async def serve(app: FrontDoor, monitoring: Starlette | None, settings: Settings, worker: int) -> None:
-    """Until SIGTERM or SIGINT; what has been begun is finished."""
+async def serve(
+    app: FrontDoor, monitoring: Starlette | None, settings: Settings, worker: int, supervisor: int | None
+) -> None:
+    """Until SIGTERM or SIGINT, or until the `supervisor` is gone; what has been begun is finished."""
     beside, task = None, None
     if monitoring is not None and settings.monitoring_port is not None:
         port = settings.monitoring_port + worker
         beside = _Beside(uvicorn.Config(monitoring, settings.monitoring_host, port, **_COMMON))
         task = asyncio.create_task(beside.serve(), name="monitoring")
-    server = Server(_config(app, settings), settings.request_timeout)
+    server = Server(_config(app, settings), settings.request_timeout, supervisor)
     sockets = [_shared(settings)] if settings.workers > 1 else None
     try:
         await server.serve(sockets)

@@ -59,6 +59,10 @@ def _networks(value: object) -> object:
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_networks)]
 
 
+# pydantic takes an empty path for the current folder.
+Folder = Annotated[Path | None, BeforeValidator(lambda value: value or None)]
+
+
 class Settings(BaseSettings):
     """`SWITCHHOOK_INGEST_…`"""
 
@@ -72,7 +76,7 @@ class Settings(BaseSettings):
     # An event repeats the body decoded; the worst of it, control characters, is escaped in six bytes each.
     body_limit: int = Field(default=65_536, ge=1024, le=RECORD_BYTES // 7, description="bytes")
     publish_deadline: float = Field(default=5.0, gt=0, le=14, description="seconds; the provider hangs up at 15")
-    spool_dir: Path | None = Field(
+    spool_dir: Folder = Field(
         default=None, description="folder of this process alone, for what Kafka cannot take; without one, 503"
     )
     spool_bytes: int = Field(default=1_000_000_000, ge=1_000_000, description="of the spool at most")

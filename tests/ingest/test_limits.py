@@ -16,7 +16,7 @@ import pytest
 from ingest.spool import Folder, Spool, Spooled
 from tests.conftest import free_port, until
 from tests.ingest.conftest import ACCOUNT, BASE, FORM, OLD_TOKEN, TOKEN, official
-from tests.ingest.test_serving import TARGET, serving, status
+from tests.ingest.test_serving import TARGET, serving, spawn, status
 
 
 async def raw(port: int, *parts: bytes, pause: float = 0.0, seconds: float = 10.0) -> bytes:
@@ -44,11 +44,12 @@ async def test_a_head_that_is_too_large_is_refused_before_it_is_whole(tmp_path: 
         port = port_of(door.client)
         head = f"POST {TARGET} HTTP/1.1\r\nHost: x\r\n".encode()
         for flood in (b"X-A: " + b"a" * 4000, b"".join(b"X-%d: 1\r\n" % n for n in range(400))):
-            answer = await raw(port, head + flood, b"a" * 3000, pause=0.1)
-            assert answer.startswith(b"HTTP/1.1 431 "), answer
-        for whole in (head + flood, head + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX-A: b\r\n" * 2):
-            answer = await raw(port, whole)
-            assert answer.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 ")), answer
+            pieces = [flood[at : at + 500] for at in range(0, 2500, 500)]
+            for parts in ([head + flood[:2500]], [head, *pieces]):
+                answer = await raw(port, *parts, pause=0.05)
+                assert answer.startswith(b"HTTP/1.1 431 "), answer
+        trailers = b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"X-A: b\r\n" * 9
+        assert (await raw(port, head + trailers)).startswith(b"HTTP/1.1 400 ")
         halves = [b"".join(b"X-%d-%d: 1234567890\r\n" % (half, n) for n in range(70)) for half in (1, 2)]
         whole = await raw(port, head + halves[0], halves[1] + b"Content-Length: 0\r\n\r\n", pause=0.1)
         assert whole.startswith(b"HTTP/1.1 431 "), whole
@@ -169,6 +170,32 @@ async def test_several_workers_share_a_port_each_with_its_own_spool(tmp_path: Pa
     held = [await left_in(spool / str(number)) for number in range(2)]
     assert all(held), "the kernel gave each of them some"
     assert sorted(held[0] + held[1]) == sorted(f"SM{number:032x}" for number in range(60))
+
+
+async def test_workers_do_not_outlive_who_started_them(tmp_path: Path) -> None:
+    public, first = free_port(), two_ports()
+    variables = {"PORT": str(public), "WORKERS": "2", "MONITORING_PORT": str(first), "SPOOL_DIR": str(tmp_path / "s")}
+    async with serving(tmp_path, **{f"SWITCHHOOK_INGEST_{name}": value for name, value in variables.items()}) as door:
+        door.process.kill()
+
+        async def is_free() -> bool:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", public)
+            except OSError:
+                return True
+            writer.close()
+            return False
+
+        await until(is_free, 20)
+
+
+async def test_a_worker_that_cannot_start_ends_them_all_with_its_reason(tmp_path: Path) -> None:
+    taken = Folder(tmp_path / "spool" / "1")
+    variables = {"WORKERS": "2", "MONITORING_PORT": str(two_ports()), "SPOOL_DIR": str(tmp_path / "spool")}
+    process = spawn(tmp_path, {f"SWITCHHOOK_INGEST_{name}": value for name, value in variables.items()})
+    assert await asyncio.to_thread(process.wait, 60) == 2
+    assert "in use by another front door" in (tmp_path / "log").read_text()
+    taken.close()
 
 
 def two_ports() -> int:

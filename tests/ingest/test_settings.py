@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ingest.contract.environment import InvalidSettings
-from ingest.settings import Configuration
-from tests.ingest.conftest import ACCOUNT, NOW, OTHER
+from ingest.settings import Configuration, Settings
+from tests.ingest.conftest import ACCOUNT, BASE, NOW, OTHER
 
 ROOT = Path(__file__).parents[2]
 SECRET, PASSWORD = "5ecre7-t0ken", "5ecre7-pa55word"
@@ -226,6 +226,11 @@ def test_an_accounts_file_that_cannot_be_read_is_told_with_the_reason(
     assert told.code == 2
     (only,) = told.mistakes[INGEST + "ACCOUNTS_FILE"]
     assert reason in only
+
+
+def test_an_empty_spool_folder_is_none_and_not_the_current_one() -> None:
+    settings = Settings.model_validate({"public_base_url": BASE, "accounts_file": "a", "spool_dir": ""})
+    assert settings.spool_dir is None
 
 
 def test_an_accounts_file_that_is_no_text_is_told(valid: dict[str, str], check: Check) -> None:
