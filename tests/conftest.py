@@ -94,6 +94,16 @@ async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float 
     raise AssertionError(f"not within {seconds} s: {condition}")
 
 
+async def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Returns once somebody listens there; fails with the end of the log when the process ended instead."""
     end = time.monotonic() + 120

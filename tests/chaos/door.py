@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.chaos.node import ROOT
-from tests.conftest import free_port, until
+from tests.conftest import free_port, listens, until
 from tests.ingest.conftest import ACCOUNT, BASE, TOKEN
 
 SMALL_SPOOL, LARGE_SPOOL = 1_000_000, 500_000_000
@@ -42,15 +42,7 @@ class Door:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "ingest", "serve", cwd=ROOT, env=environment, stdout=log, stderr=log
             )
-        await until(self._lives, 60)
-
-    async def _lives(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+        await until(lambda: listens(self.port), 60)
 
     async def end(self, how: signal.Signals) -> None:
         assert self._process is not None

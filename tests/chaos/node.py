@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from ingest.contract.kafka import Kafka
-from tests.conftest import free_port, until
+from tests.conftest import free_port, listens, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,15 +24,7 @@ class Node:
         command = [sys.executable, "-m", "deploy.kafka.run", "--port", str(self.port), "--dir", str(self._folder)]
         with (self._folder.parent / "kafka.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=log, stderr=log)
-        await until(self._answers, 60)
-
-    async def _answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+        await until(lambda: listens(self.port), 60)
 
     def tell(self, what: signal.Signals) -> None:
         assert self._process is not None

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from ingest.spool import Folder, Spool, Spooled
-from tests.conftest import free_port, until
+from tests.conftest import free_port, listens, until
 from tests.ingest.conftest import ACCOUNT, BASE, FORM, OLD_TOKEN, TOKEN, official
 from tests.ingest.test_serving import TARGET, serving, spawn, status
 
@@ -179,12 +179,7 @@ async def test_workers_do_not_outlive_who_started_them(tmp_path: Path) -> None:
         door.process.kill()
 
         async def is_free() -> bool:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", public)
-            except OSError:
-                return True
-            writer.close()
-            return False
+            return not await listens(public)
 
         await until(is_free, 20)
 
