@@ -18,6 +18,7 @@ from ingest.request import texts
 WEBHOOKS = b"/webhooks/"
 _WHOLE_BYTES = 65_536
 """A body up to this size is taken whole; a larger one is read by who knows its limit."""
+_LAST_SECONDS = 0.2
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -69,6 +70,7 @@ class Connection(HttpToolsProtocol):
     cycle: Any
     _made: ClassVar[tuple[list[tuple[bytes, bytes]], bytes]] = ([], b"")
     _is_too_much = False
+    _is_ending = False
     _owing_since: float | None = None
     _idle_since: float | None = None
     _chunk = 0  # bytes, of what is being read
@@ -137,6 +139,8 @@ class Connection(HttpToolsProtocol):
             self._go_the_ordinary_way()
         else:
             self.cycle = Exchange(asked, keep_alive=self.parser.should_keep_alive())
+        if self._is_ending:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         if type(self.cycle) is Exchange:
@@ -159,13 +163,28 @@ class Connection(HttpToolsProtocol):
         else:
             super().send_400_response(msg)
 
+    def shutdown(self) -> None:
+        """What was sent before the stop is read and answered: closing on it would take the answer away."""
+        self._is_ending = True
+        if self._is_busy():
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(_LAST_SECONDS, self._end)
+
+    def _end(self) -> None:
+        if not self._is_busy():
+            self.transport.close()
+
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._rest()
 
     def _rest(self) -> None:
         """An answer is out; whoever has nothing under way is idle from now on."""
-        if self._owing_since is None and (self.cycle is None or self.cycle.response_complete):
+        if self._owing_since is None and not self._is_busy():
             self._idle_since = self.loop.time()
 
     def _refuse_head(self) -> None:
@@ -182,8 +201,7 @@ class Connection(HttpToolsProtocol):
         """The request, if it is a webhook that can be taken whole and answered at once."""
         if not self.url.startswith(WEBHOOKS) or b"#" in self.url:
             return None
-        is_busy = self.cycle is not None and not self.cycle.response_complete
-        if is_busy or self.flow.write_paused:
+        if self._is_busy() or self.flow.write_paused:
             return None
         method = self.parser.get_method()
         headers = texts(self.headers)
