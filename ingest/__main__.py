@@ -20,10 +20,20 @@ from starlette.applications import Starlette
 
 from ingest import monitoring
 from ingest.app import create_app
-from ingest.captured import Captured, Uncaptured, Unread, read
 from ingest.contract.environment import InvalidSettings
 from ingest.draining import drain
-from ingest.explain import MEANING, Explanation, account_sid, base_of, explain, unread
+from ingest.explain import (
+    MEANING,
+    Captured,
+    Explanation,
+    Uncaptured,
+    Unread,
+    account_sid,
+    base_of,
+    explain,
+    read,
+    unread,
+)
 from ingest.kafka_publisher import KafkaPublisher
 from ingest.metrics import Metrics
 from ingest.publisher import Publisher

@@ -21,8 +21,7 @@ OPEN: Mapping[str, Sequence[str]] = {
 
 PURE = (
     "ingest/contract",
-    "ingest/captured.py",
-    "ingest/explain.py",
+    "ingest/explain",
     "ingest/form.py",
     "ingest/signature.py",
     "ingest/webhooks",

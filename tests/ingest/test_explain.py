@@ -3,19 +3,21 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import combinations
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 from twilio.request_validator import RequestValidator
 
-from ingest.captured import Captured, Uncaptured, read
-from ingest.explain import MEANING, Hint, account_sid, explain
+from ingest.explain import MEANING, Captured, Hint, account_sid, explain
+from ingest.rejection import Rejection
 from ingest.signature import Algorithm, Key, Verdict, sign
+from tests.ingest.conftest import official
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,41 +137,260 @@ def test_what_cannot_be_judged_is_named() -> None:
     assert hints(replace(signed(), body=body(Body="forged"))) == (Hint.NOTHING_MATCHES,)
 
 
-def test_every_hint_has_a_meaning() -> None:
-    assert set(MEANING) == set(Hint)
+SMS = {
+    "AccountSid": "AC" + "1" * 32, "MessageSid": "SM" + "2" * 32, "SmsSid": "SM" + "2" * 32, "NumMedia": "0",
+    "Body": "Hello  you it's I", "From": "+15005550006", "To": "+12025550100", "MessagingServiceSid": "",
+    "FromCity": "", "FromState": "", "FromZip": "", "FromCountry": "US", "ToCity": "",
+    "ToState": "", "ToZip": "", "ToCountry": "",
+}  # fmt: skip
+CALL = {
+    "AccountSid": "AC" + "1" * 32, "CallSid": "CA" + "2" * 32, "From": "+15005550006", "To": "+12025550100",
+    "Digits": "", "CallStatus": "in-progress", "SpeechResult": "yes please", "ForwardedFrom": "",
+    **{role + part: "" for role in ("From", "To", "Caller", "Called") for part in ("City", "State", "Zip", "Country")},
+}  # fmt: skip
 
 
-CURL = """curl -v -X POST 'https://h.example.com/x?y=1' \\
-  -H 'X-Twilio-Signature: abc=' -H "Content-Type: text/plain" --data 'A=1' --data-raw 'B=2'"""
-RAW = "> POST /x?y=1 HTTP/1.1\r\n> Host: h.example.com\r\n> X-Twilio-Signature: abc=\r\n>\r\nA=1&B=2\r\n"
-
-
-OBJECT = {
-    "method": "post",
-    "url": "https://h.example.com/x?y=1",
-    "headers": {"X-Twilio-Signature": "abc="},
-    "body": "A=1&B=2",
-}
-
-
-@pytest.mark.parametrize("text", [CURL, RAW, json.dumps(OBJECT)])
-def test_a_request_is_read_in_every_spelling(text: str) -> None:
-    [captured] = read(text)
-    assert (captured.method, captured.url) == ("POST", "https://h.example.com/x?y=1")
-    assert (captured.header("X-Twilio-Signature"), captured.body) == ("abc=", "A=1&B=2")
+def seen(
+    sent: Mapping[str, str], *, without: Sequence[str] = (), url: str = URL, at: str = "", **changed: str
+) -> Captured:
+    """What was signed as `sent` and called at `url`, seen without some parameters, with others changed, and `at`."""
+    kept = {name: value for name, value in {**sent, **changed}.items() if name not in without}
+    return replace(signed(url, sent), url=at or url, body=urlencode(kept))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "hello", '{"url": 1}', '{"url": "u"}\nnonsense', "curl -X POST", "POST /x HTTP/1.1\n\n"]
+    ("sent", "dropped"),
+    [
+        (SMS, [name for name, value in SMS.items() if not value]),
+        (SMS, ["FromZip", "ToCity", "ToState"]),
+        (SMS, ["MessagingServiceSid"]),
+        (CALL, [name for name, value in CALL.items() if not value]),
+        (CALL, ["FromZip", "CallerZip", "ToCity", "CalledCity"]),
+        (CALL, ["FromZip", "CalledCity", "Digits"]),
+        (CALL, ["Digits", "ForwardedFrom"]),
+    ],
 )
-def test_what_is_no_request_is_told(text: str) -> None:
-    with pytest.raises(Uncaptured):
-        read(text)
+def test_any_empty_parameters_that_were_dropped_are_named(sent: Mapping[str, str], dropped: list[str]) -> None:
+    explanation = explain(seen(sent, without=dropped), [KEY], NOW)
+    assert explanation.hints == (Hint.EMPTY_PARAMETER_DROPPED,)
+    assert set(explanation.detail.removeprefix("with empty ").split(", ")) == set(dropped)
+    elsewhere = seen(sent, without=dropped, at=URL.replace("https", "http"))
+    assert hints(elsewhere) == (Hint.SCHEME, Hint.EMPTY_PARAMETER_DROPPED)
 
 
-def test_lines_of_requests_are_read_with_their_ids_and_accounts_found() -> None:
-    found = read('{"id": "a", "url": "https://h/x?AccountSid=AC1", "method": "GET"}\n\n{"url": "https://h/y"}\n')
-    assert [(captured.id, account_sid(captured)) for captured in found] == [("a", "AC1"), ("3", None)]
+def test_any_empty_parameters_that_were_added_are_named() -> None:
+    sent = {name: value for name, value in SMS.items() if name not in ("ToZip", "FromCity")}
+    explanation = explain(seen(sent, ToZip="", FromCity="", Label=""), [KEY], NOW)
+    assert explanation.hints == (Hint.EMPTY_PARAMETER_ADDED,)
+    assert explanation.detail == "without empty FromCity, Label, ToZip"
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["two   ", " both ", "\n\n Hello", "end \r\n", "tab\t", "hard\xa0", "\u3000wide", " \n ", "line\n", "many     "],
+)
+def test_any_white_space_that_was_trimmed_is_named(written: str) -> None:
+    sent = {**SMS, "Body": written}
+    assert hints(seen(sent, Body=written.strip())) == (Hint.VALUE_TRIMMED,)
+
+
+def test_several_trimmed_values_and_what_was_dropped_with_them_are_named() -> None:
+    sent = {**SMS, "Body": "Hello ", "FromCity": "SPRINGFIELD ", "ProfileName": " Ann"}
+    trimmed = {name: value.strip() for name, value in sent.items()}
+    assert hints(seen(sent, **trimmed)) == (Hint.VALUE_TRIMMED,)
+    sent = {**SMS, "Body": "Hello ", "FromCity": "SPRINGFIELD "}
+    trimmed = {name: value.strip() for name, value in sent.items()}
+    empty = [name for name, value in trimmed.items() if not value]
+    assert hints(seen(sent, without=empty, **trimmed)) == (Hint.EMPTY_PARAMETER_DROPPED, Hint.VALUE_TRIMMED)
+    elsewhere = seen(sent, at=URL.replace("/status?", "/status/?"), **trimmed)
+    assert hints(elsewhere) == (Hint.PATH_SLASH, Hint.VALUE_TRIMMED)
+
+
+def test_a_plus_that_was_not_encoded_is_named_beside_real_spaces() -> None:
+    captured = replace(signed(params=SMS), body=urlencode(SMS).replace("%2B", "+"))
+    explanation = explain(captured, [KEY], NOW)
+    assert (explanation.hints, explanation.detail) == ((Hint.PLUS_DECODED,), "parameter From, To")
+
+
+SIGNED = "https://hooks.example.com/webhooks/messages/inbound?d=e,f&g=it's&h=a%20b"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "d=e%2Cf&g=it's&h=a%20b", "d=e%2cf&g=it%27s&h=a+b", "d=e,f&g=it%27s&h=a%20b", "d=e,f&g=it's&h=a+b",
+        "h=a+b&d=e%2Cf&g=it%27s", "g=it's&h=a%20b&d=e,f", "d=e,f&g=it's&h=a%2520b",
+    ],
+)  # fmt: skip
+def test_a_query_that_was_spelt_anew_is_named(query: str) -> None:
+    at = f"{SIGNED.partition('?')[0]}?{query}"
+    assert hints(seen(SMS, url=SIGNED, at=at)) == (Hint.QUERY_ENCODING,)
+    assert hints(seen(SMS, url=SIGNED, at=at.replace("https", "http"))) == (Hint.SCHEME, Hint.QUERY_ENCODING)
+
+
+@pytest.mark.parametrize(
+    ("url", "at", "hint"),
+    [
+        ("https://h.example/x?a", "https://h.example/x?a=", Hint.QUERY_ENCODING),
+        ("https://h.example/x?a=&b=1&c=", "https://h.example/x?a&b=1&c", Hint.QUERY_ENCODING),
+        ("https://h.example/x?", "https://h.example/x", Hint.QUERY_ENCODING),
+        ("https://h.example/x", "https://h.example/x?", Hint.QUERY_ENCODING),
+        ("https://h.example/x?a=%2b", "https://h.example/x?a=%2B", Hint.QUERY_ENCODING),
+        ("https://h.example/x?a=é", "https://h.example/x?a=%C3%A9", Hint.QUERY_ENCODING),
+        ("https://h.example/a%20b/c~d", "https://h.example/a b/c%7Ed", Hint.PATH_ENCODING),
+        ("https://h.example/x?a=1", "https://h.example/x?a=1&utm=2", Hint.QUERY_LOST),
+        ("https://h.example//x", "https://h.example/x", Hint.PATH_SLASH),
+        ("https://h.example?a=1", "https://h.example/?a=1", Hint.PATH_SLASH),
+        ("https://h.example:8443/x", "https://h.example/x", Hint.PORT),
+        ("https://h.example:23456/x", "https://h.example/x", Hint.PORT),
+    ],
+)
+def test_a_url_that_was_spelt_anew_is_named(url: str, at: str, hint: Hint) -> None:
+    assert hints(seen(PARAMS, url=url, at=at)) == (hint,)
+
+
+PUBLIC = "https://hooks.example.com:8443/x?a=1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "hint"),
+    [
+        ({"host": "hooks.example.com:8443"}, (Hint.SCHEME, Hint.HOST, Hint.PORT)),
+        ({"x-forwarded-host": "evil.example, hooks.example.com:8443"}, (Hint.SCHEME, Hint.HOST, Hint.PORT)),
+        ({"x-forwarded-host": "hooks.example.com", "x-forwarded-port": "8443"}, (Hint.SCHEME, Hint.HOST, Hint.PORT)),
+        ({"forwarded": 'for=1.2.3.4;host="hooks.example.com:8443";proto=https'}, (Hint.SCHEME, Hint.HOST, Hint.PORT)),
+    ],
+)
+def test_a_host_is_found_in_the_headers(headers: Mapping[str, str], hint: tuple[Hint, ...]) -> None:
+    there = signed(PUBLIC)
+    captured = replace(there, url="http://10.0.0.7:3000/x?a=1", headers={**there.headers, **headers})
+    assert hints(captured) == hint
+
+
+def test_a_host_is_found_among_the_bases_that_are_known() -> None:
+    captured = replace(
+        signed(), url=URL.replace("hooks.example.com", "app"), headers={**signed().headers, "host": "app"}
+    )
+    assert hints(captured) == (Hint.NOTHING_MATCHES,)
+    explanation = explain(captured, [KEY], NOW, bases=["https://other.example", "https://hooks.example.com/"])
+    assert explanation.hints == (Hint.HOST,)
+
+
+def test_a_lost_query_is_found_only_where_something_tells_it() -> None:
+    at = URL.partition("?")[0]
+    captured = seen(SMS, at=at)
+    explanation = explain(captured, [KEY], NOW)
+    assert explanation.hints == (Hint.NOTHING_MATCHES,)
+    assert "cannot be guessed" in explanation.detail
+    told = replace(
+        captured, headers={**captured.headers, "x-original-uri": URL.removeprefix("https://hooks.example.com")}
+    )
+    assert hints(told) == (Hint.QUERY_LOST,)
+
+
+def test_events_are_judged_by_their_hash_and_belong_to_the_account_of_their_path() -> None:
+    sent = '[{"id": "1"}]'
+    path = f"https://hooks.example.com/webhooks/event-streams/AC{'1' * 32}"
+    url = f"{path}?bodySHA256={sha256(sent.encode()).hexdigest()}"
+    headers = {"x-twilio-signature": official(url, [], KEY.token), "content-type": "application/json"}
+    captured = Captured(url, "1", "POST", headers, sent)
+    assert explain(captured, [KEY], NOW).verified
+    assert account_sid(captured) == "AC" + "1" * 32
+    assert hints(replace(captured, url=path)) == (Hint.QUERY_LOST,)
+    wrong = replace(captured, url=url.replace("https", "http"), body=sent + " ")
+    assert hints(wrong) == (Hint.SCHEME, Hint.BODY_ALTERED)
+
+
+def test_a_form_is_a_form_also_where_the_url_has_a_hash() -> None:
+    captured = signed("https://hooks.example.com/x?bodySHA256=" + "0" * 64)
+    assert explain(captured, [KEY], NOW).verified
+
+
+def test_the_settings_header_chooses_the_key_as_it_does_at_the_door() -> None:
+    def told(settings: str, *keys: Key) -> tuple[Verdict | Rejection, tuple[Hint, ...]]:
+        headers = {**signed().headers, "x-twilio-webhooks-signature-settings": settings}
+        explanation = explain(replace(signed(), headers=headers), keys, NOW)
+        return explanation.verdict, explanation.hints
+
+    assert told("algorithm=HMAC_SHA1", KEY) == (Verdict.VERIFIED, ())
+    assert told("algorithm=HMAC_SHA256", KEY) == (Verdict.WRONG_SIGNATURE, (Hint.OTHER_ALGORITHM,))
+    named = Key("another", shared_id="webhooks_sharedkey_1")
+    assert told("key=webhooks_sharedkey_1", named, KEY) == (Verdict.WRONG_SIGNATURE, (Hint.OTHER_KEY,))
+
+
+def test_a_request_of_an_unknown_account_says_so() -> None:
+    explanation = explain(signed(), [], NOW)
+    assert (explanation.verdict, explanation.hints) == (Verdict.UNKNOWN_ACCOUNT, (Hint.UNKNOWN_ACCOUNT,))
+    explanation = explain(signed(), [], NOW, others=[KEY])
+    assert (explanation.verdict, explanation.hints) == (Verdict.UNKNOWN_ACCOUNT, (Hint.OTHER_KEY,))
+
+
+@pytest.mark.parametrize("url", ["https://[::1/x", "nonsense", "/x", "https://", "https://h:port/x", "ftp://h/x", ""])
+def test_a_url_that_is_none_says_so(url: str) -> None:
+    assert hints(replace(signed(), url=url)) == (Hint.URL_UNREADABLE,)
+    assert account_sid(replace(signed(), url=url)) == PARAMS["AccountSid"]
+
+
+def test_a_signature_that_was_cut_says_so() -> None:
+    captured = replace(signed(), headers={**signed().headers, "x-twilio-signature": "abc="})
+    assert "length" in explain(captured, [KEY], NOW).detail
+
+
+def test_other_faults_are_found_with_other_keys() -> None:
+    other, old = Key("another-token"), replace(KEY, not_after=datetime(2025, 1, 1, tzinfo=UTC))
+    captured = replace(signed(key=other), url=URL.replace("https", "http"))
+    assert hints(captured, others=(other,)) == (Hint.SCHEME, Hint.OTHER_KEY)
+    assert hints(replace(signed(), url=URL.replace("https", "http")), old) == (Hint.SCHEME, Hint.EXPIRED_KEY)
+
+
+def _reformed(captured: Captured, change: Callable[[list[tuple[str, str]]], list[tuple[str, str]]]) -> Captured:
+    return replace(captured, body=urlencode(change(parse_qsl(captured.body, keep_blank_values=True))))
+
+
+FAULTS: Mapping[Hint, Callable[[Captured], Captured]] = {
+    Hint.SCHEME: lambda it: replace(it, url=it.url.replace("https:", "http:")),
+    Hint.HOST: lambda it: replace(it, url=it.url.replace("hooks.example.com", "app")),
+    Hint.PORT: lambda it: replace(it, url=it.url.replace(":8443", "")),
+    Hint.PATH_SLASH: lambda it: replace(it, url=it.url.replace("?", "/?")),
+    Hint.QUERY_ENCODING: lambda it: replace(it, url=it.url.replace("%20", "+").replace(",", "%2C")),
+    Hint.EMPTY_PARAMETER_DROPPED: lambda it: _reformed(it, lambda form: [pair for pair in form if pair[1]]),
+    Hint.EMPTY_PARAMETER_ADDED: lambda it: _reformed(it, lambda form: [*form, ("Extra", "")]),
+    Hint.VALUE_TRIMMED: lambda it: _reformed(it, lambda form: [(name, value.strip()) for name, value in form]),
+    Hint.PLUS_DECODED: lambda it: _reformed(
+        it, lambda form: [(name, value.replace("+1", " 1")) for name, value in form]
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(FAULTS, 2)))
+def test_any_two_faults_are_found_together(one: Hint, other: Hint) -> None:
+    there = signed("https://hooks.example.com:8443/x?d=e,f&g=a%20b", {**SMS, "Body": " Hello\n", "ProfileName": "Ann "})
+    if {one, other} == {Hint.VALUE_TRIMMED, Hint.PLUS_DECODED}:  # trimmed first, or the decoded plus would go as well
+        one, other = Hint.VALUE_TRIMMED, Hint.PLUS_DECODED
+    if {one, other} == {Hint.EMPTY_PARAMETER_DROPPED, Hint.EMPTY_PARAMETER_ADDED}:  # or it would go again
+        one, other = Hint.EMPTY_PARAMETER_DROPPED, Hint.EMPTY_PARAMETER_ADDED
+    assert set(hints(FAULTS[other](FAULTS[one](there)))) == {one, other}
+
+
+def test_what_nothing_explains_is_given_up_after_a_bounded_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = 0
+
+    def sign_nothing(self: Key, message: bytes) -> bytes:
+        nonlocal tried
+        tried += 1
+        return b""
+
+    monkeypatch.setattr(Key, "sign", sign_nothing)
+    large = {name: value for name, value in {**CALL, **{f"P{n}": "a b" for n in range(60)}}.items() if value}
+    at = URL.replace(".com/", ".com:81/") + "&a=1,2&b=it's&c=x:y&d=@z&e=a/b&f=q&g=~"
+    bases = [f"https://h{n}.example:{n}" for n in range(1, 30)]
+    explanation = explain(seen(large, at=at), [KEY], NOW, bases=bases)
+    assert explanation.hints == (Hint.NOTHING_MATCHES,)
+    assert tried < 1_500_000
+
+
+def test_every_hint_has_a_meaning() -> None:
+    assert set(MEANING) == set(Hint)
 
 
 def test_the_command_explains_a_file(tmp_path: Path) -> None:
@@ -194,5 +415,11 @@ def test_the_command_explains_a_file(tmp_path: Path) -> None:
     )
     assert MEANING[Hint.SCHEME] in told.stdout
     assert KEY.token not in told.stdout + told.stderr
+    mixed = run("--json", "-", text='{"id": "x", "url": "https://[::1/x"}\nnonsense\n{"id": 7}\n' + path.read_text())
+    assert [json.loads(line)["hints"] for line in mixed.stdout.splitlines()] == [
+        ["no_signature"], ["request_unreadable"], ["request_unreadable"], [], ["scheme"],
+    ]  # fmt: skip
+    assert [json.loads(line)["id"] for line in mixed.stdout.splitlines()] == ["x", "2", "7", "good", "bad"]
+    assert (mixed.returncode, mixed.stderr) == (1, "")
     missing = run(str(tmp_path / "none"))
     assert (missing.returncode, "No such file" in missing.stderr) == (2, True)
