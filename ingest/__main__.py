@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,6 @@ from starlette.applications import Starlette
 from ingest import monitoring
 from ingest.app import create_app
 from ingest.contract.environment import InvalidSettings
-from ingest.draining import drain
 from ingest.explain import (
     MEANING,
     Captured,
@@ -40,8 +40,10 @@ from ingest.publisher import Publisher
 from ingest.serving import GRACE_SECONDS, serve
 from ingest.settings import Configuration
 from ingest.signature import Algorithm, Key, Keyring
-from ingest.spool import Folder, Spool, SpoolInUse
-from ingest.spooling import SpoolingPublisher
+from ingest.spool.draining import drain, orphans
+from ingest.spool.folders import Folder, SpoolInUse
+from ingest.spool.holding import Spool
+from ingest.spool.spooling import SpoolingPublisher
 from ingest.workers import CANNOT_START, supervise
 
 
@@ -172,10 +174,13 @@ def make_publisher(configuration: Configuration, metrics: Metrics, worker: int) 
         return KafkaPublisher(configuration.kafka, deadline=settings.publish_deadline)
     # With a spool, a broker that hangs is not waited for: the caller would hang up before we had an answer.
     kafka = KafkaPublisher(configuration.kafka, deadline=min(settings.spool_after, settings.publish_deadline))
-    # Each worker has a folder of its own, and finds in it what the one before it left.
-    folder = settings.spool_dir / str(worker) if settings.workers > 1 else settings.spool_dir
-    spool = Spool(Folder(folder), settings.spool_bytes // settings.workers, max_age=settings.spool_max_age)
-    return SpoolingPublisher(kafka, spool, metrics)
+    # Each worker has a folder of its own, and finds in it what the one before it left. The first one looks after those
+    # that no worker has any more, since there were more of them once, or one.
+    base, count = settings.spool_dir, settings.workers
+    folders = [base / str(number) for number in range(count)] if count > 1 else [base]
+    spool = Spool(Folder(folders[worker]), settings.spool_bytes // count, max_age=settings.spool_max_age)
+    others = partial(orphans, base, *folders) if worker == 0 else tuple
+    return SpoolingPublisher(kafka, spool, metrics, deadline=settings.publish_deadline, others=others)
 
 
 def configure_logs(level: str) -> None:

@@ -29,9 +29,7 @@ CATALOGUE: tuple[Declared, ...] = (
     Declared("switchhook_ingest_unverified_total", "counter", ("kind", "verdict"), "Let in by report-only mode"),
     Declared("switchhook_ingest_dead_letters_total", "counter", ("kind", "reason"), "Dead letters by reason"),
     Declared("switchhook_ingest_ignored_correlations_total", "counter", ("kind",), "Action ids that are none"),
-    Declared(
-        "switchhook_ingest_unknown_total", "counter", ("kind",), "Events of a status or type that we do not know"
-    ),
+    Declared("switchhook_ingest_unknown_total", "counter", ("kind",), "Events of a word or type that we do not know"),
     Declared("switchhook_ingest_connections_refused_total", "counter", (), "Connections more than are allowed"),
     Declared("switchhook_ingest_request_seconds", "histogram", ("kind",), "From request to answer"),
     Declared("switchhook_ingest_publish_seconds", "histogram", (), "From send to acknowledgement"),

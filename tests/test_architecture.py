@@ -26,6 +26,8 @@ PURE = (
     "ingest/signature.py",
     "ingest/webhooks",
     "ingest/rejection.py",
+    "ingest/spool/rates.py",
+    "ingest/spool/segments.py",
     "processors/contract",
     "processors/domain",
     "sinks/contract",

@@ -13,7 +13,9 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from ingest.spool import Folder, Spool, Spooled
+from ingest.spool.folders import Folder
+from ingest.spool.holding import Spool
+from ingest.spool.segments import Spooled
 from tests.conftest import free_port, listens, until
 from tests.ingest.conftest import ACCOUNT, BASE, FORM, OLD_TOKEN, TOKEN, official
 from tests.ingest.test_serving import TARGET, serving, spawn, status

@@ -1,104 +1,19 @@
-"""The spool: what it says it holds is there after anything, also after a power loss at any instruction."""
+"""The spool: what it says it holds is there, whole and in order, also for the next process."""
 
 import asyncio
-import contextlib
 import math
+import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ingest.spool import File, Folder, Spool, Spooled, SpoolInUse, SpoolUnable, frame, unframe
-
-
-class PowerLoss(OSError):
-    """Nothing happens after this."""
-
-
-class Forgetful:
-    """A disk that keeps only what was fsynced: content by its file, names by their folder.
-
-    `fuse` is after how many operations the power goes; `failing` operations raise and keep nothing for sure.
-    """
-
-    def __init__(self) -> None:
-        self.names_kept: set[str] = set()
-        self.names_seen: set[str] = set()
-        self.kept: dict[str, bytes] = {}
-        self.seen: dict[str, bytes] = {}
-        self.fuse: int | None = None
-        self.failing = 0
-        self.synced_after_failure: list[str] = []
-
-    def operate(self) -> None:
-        if self.fuse is not None:
-            self.fuse -= 1
-            if self.fuse < 0:
-                raise PowerLoss
-        if self.failing:
-            self.failing -= 1
-            raise OSError(5, "a failing disk")
-
-    def after_power_loss(self, chance: random.Random) -> "Forgetful":
-        """The disk as it is found again: of what was not fsynced, some may be there, torn anywhere."""
-        found = Forgetful()
-        for name in self.names_kept | {name for name in self.names_seen if chance.random() < 0.5}:
-            whole, sure = self.seen.get(name, b""), self.kept.get(name, b"")
-            found.seen[name] = found.kept[name] = whole[: chance.randint(len(sure), max(len(sure), len(whole)))]
-            found.names_kept.add(name)
-            found.names_seen.add(name)
-        return found
-
-    def names(self) -> Sequence[str]:
-        return sorted(self.names_seen)
-
-    def create(self, name: str) -> File:
-        self.operate()
-        self.names_seen.add(name)
-        self.seen[name] = b""
-        return ForgetfulFile(self, name)
-
-    def read(self, name: str, at_most: int = -1) -> bytes:
-        return self.seen[name][: at_most if at_most >= 0 else None]
-
-    def size(self, name: str) -> int:
-        return len(self.seen[name])
-
-    def remove(self, name: str) -> None:
-        self.operate()
-        self.names_seen.discard(name)
-
-    def sync_names(self) -> None:
-        self.operate()
-        self.names_kept = set(self.names_seen)
-
-
-class ForgetfulFile:
-    def __init__(self, disk: Forgetful, name: str) -> None:
-        self.disk, self.name, self.failed = disk, name, False
-
-    def write(self, data: bytes) -> None:
-        half = len(data) // 2
-        self.disk.seen[self.name] += data[:half]
-        self.operate()
-        self.disk.seen[self.name] += data[half:]
-
-    def sync(self) -> None:
-        self.operate()
-        self.disk.kept[self.name] = self.disk.seen[self.name]
-
-    def close(self) -> None:
-        pass
-
-    def operate(self) -> None:
-        if self.failed:
-            self.disk.synced_after_failure.append(self.name)
-        try:
-            self.disk.operate()
-        except OSError:
-            self.failed = True
-            raise
+from ingest.spool.folders import Folder, SpoolInUse
+from ingest.spool.holding import Spool, SpoolUnable
+from ingest.spool.rates import Rate
+from ingest.spool.segments import Spooled, frame, unframe
+from tests.ingest.disks import Forgetful
 
 
 def record(number: int, size: int = 20) -> Spooled:
@@ -150,6 +65,7 @@ async def test_many_at_once_share_an_fsync_and_are_all_held(files: Forgetful | F
     spool = await started(files, segment_bytes=1_000_000)
     await asyncio.gather(*(spool.hold(record(number)) for number in range(300)))
     assert len(files.names()) == 1
+    assert not isinstance(files, Forgetful) or files.syncs <= 2
     assert len(await drained(spool)) == 300
     await spool.stop()
 
@@ -236,19 +152,6 @@ async def test_a_stopped_spool_holds_what_it_promised_and_promises_no_more(files
     await again.stop()
 
 
-async def test_after_a_failed_fsync_nobody_is_told_held_and_the_file_is_left_alone() -> None:
-    disk = Forgetful()
-    spool = await started(disk, segment_bytes=1_000_000)
-    await spool.hold(record(0))
-    disk.failing = 1
-    with pytest.raises(SpoolUnable, match="failed"):
-        await spool.hold(record(1))
-    await spool.hold(record(2))
-    assert disk.synced_after_failure == []
-    assert {each.key for each in await drained(spool)} >= {b"SM0", b"SM2"}
-    await spool.stop()
-
-
 def test_a_folder_takes_one_process_and_its_files_are_private(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "spool")
     with pytest.raises(SpoolInUse, match="give each its own folder"):
@@ -260,6 +163,24 @@ def test_a_folder_takes_one_process_and_its_files_are_private(tmp_path: Path) ->
     Folder(tmp_path / "spool").close()  # free again
 
 
+def test_a_folder_and_its_parents_that_are_made_are_named_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def told(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").resolve())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", told)
+    Folder(tmp_path / "a/b/spool").close()
+    assert set(synced) == {tmp_path, tmp_path / "a", tmp_path / "a/b"}
+    synced.clear()
+    Folder(tmp_path / "a/b/spool").close()
+    assert not synced, "they are there"
+
+
 def test_a_torn_or_changed_end_is_not_read() -> None:
     whole = b"SHS1" + frame(record(1)) + frame(record(2))
     assert list(unframe(whole)) == [record(1), record(2)]
@@ -268,43 +189,6 @@ def test_a_torn_or_changed_end_is_not_read() -> None:
     changed = bytearray(whole)
     changed[-1] ^= 1
     assert list(unframe(bytes(changed))) == [record(1)]
-
-
-async def history(disk: Forgetful, acknowledged: list[Spooled], published: list[Spooled]) -> None:
-    """Holding and draining in turns; what returns is written down."""
-    spool = await started(disk, segment_bytes=150)
-
-    async def publish(each: Spooled) -> bool:
-        published.append(each)
-        return True
-
-    try:
-        for number in range(12):
-            await spool.hold(record(number))
-            acknowledged.append(record(number))
-            if number % 5 == 4:
-                await spool.drain(publish)
-    finally:
-        await spool.stop()
-
-
-async def test_whatever_operation_is_the_last_before_a_power_loss_what_was_held_is_there() -> None:
-    operations = 0
-    for fuse in range(200):
-        disk, chance = Forgetful(), random.Random(fuse)
-        disk.fuse = fuse
-        acknowledged: list[Spooled] = []
-        published: list[Spooled] = []
-        with contextlib.suppress(SpoolUnable, PowerLoss):
-            await history(disk, acknowledged, published)
-        if len(acknowledged) == 12 and disk.fuse > 0:
-            break  # the power held out to the end
-        operations = fuse
-        found = await started(disk.after_power_loss(chance))
-        left = await drained(found)
-        await found.stop()
-        assert {each.key for each in acknowledged} <= {each.key for each in (*published, *left)}
-    assert operations > 30, "every operation was once the last"
 
 
 async def test_with_records_that_are_too_old_it_takes_no_new_ones_and_keeps_the_old(
@@ -333,6 +217,41 @@ async def test_it_says_how_long_there_is_room_at_the_present_rate(files: Forgetf
     now += 61
     assert spool.seconds_to_full == math.inf
     await spool.stop()
+
+
+async def test_it_takes_no_more_when_it_is_full_or_its_oldest_record_too_old(files: Forgetful | Folder) -> None:
+    now = 1_000.0
+    spool = Spool(files, 6_000, max_age=100, clock=lambda: now)
+    await spool.start()
+    assert spool.seconds_to_loss == math.inf
+    await spool.hold(record(0, 10))
+    now += 61
+    assert spool.seconds_to_loss == pytest.approx(39)
+    await spool.hold(record(1, 5_000))
+    assert spool.seconds_to_loss == spool.seconds_to_full < 39
+    await drained(spool)
+    await spool.stop()
+
+
+async def test_its_rate_can_be_asked_by_another_thread_while_it_holds() -> None:
+    spool = await started(Forgetful(), 1_000_000_000, segment_bytes=1)
+    for number in range(2_000):
+        await spool.hold(record(number))
+    asked = asyncio.get_running_loop().run_in_executor(None, lambda: [spool.seconds_to_full for _ in range(500)])
+    while not asked.done():
+        await asyncio.gather(*(spool.hold(record(number)) for number in range(20)))
+    assert len(await asked) == 500
+    await spool.stop()
+
+
+def test_a_rate_is_of_the_last_minute_and_does_not_grow() -> None:
+    rate = Rate()
+    for tenth in range(100_000):
+        rate.add(tenth / 10, 6)
+    assert rate.a_second(9_999.9) == pytest.approx(60, rel=0.02)
+    assert len(rate._slots) == 60
+    assert rate.a_second(10_100) == 0
+    assert rate.a_second(5_000) == 0, "a clock that was set back"
 
 
 async def test_a_damaged_record_takes_none_behind_it_along_and_its_bytes_are_kept(tmp_path: Path) -> None:
@@ -365,3 +284,19 @@ async def test_a_torn_tail_is_no_damage_and_an_empty_segment_does_not_end_the_dr
     assert (spool.damaged, folder.names()) == (0, ["foreign.spool"])
     await spool.stop()
     folder.close()
+
+
+def test_zeros_behind_a_mark_are_no_record() -> None:
+    whole = b"SHS1" + frame(record(1))
+    for size in range(20):
+        assert list(unframe(whole + frame(record(2))[:4] + bytes(size))) == [record(1)]
+
+
+def test_what_is_written_over_with_noise_is_no_record() -> None:
+    whole = b"SHS1" + b"".join(frame(record(number)) for number in range(3))
+    for seed in range(300):
+        chance = random.Random(seed)
+        at = chance.randrange(len(whole))
+        noise = chance.randbytes(chance.randrange(40))
+        found = list(unframe(whole[:at] + noise + whole[at + len(noise) :]))
+        assert {each.key for each in found} <= {b"SM0", b"SM1", b"SM2"}

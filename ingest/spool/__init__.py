@@ -1,0 +1,1 @@
+"""The spool: what Kafka cannot take now, on disk, until it can."""
