@@ -18,14 +18,14 @@ demo: $(READY)
 	$(BIN)/python -m deploy.dev $(if $(STAY),--stay)
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not chaos"
+	$(BIN)/python -m pytest -m "not chaos and not long"
 
 # On Apache Kafka, one node; needs Java 17 and, the first time, Maven.
 kafka: $(READY)
 	$(BIN)/python -m pytest -m "broker or kafka" --broker=kafka
 
 chaos: $(READY)
-	$(BIN)/python -m pytest -m chaos -rA --show-capture=stdout
+	$(BIN)/python -m pytest -m "chaos or long" -rA --show-capture=stdout
 
 # The full counts: thousands of seeded worlds, and chaos under the whole demo's traffic.
 proof: $(READY)

@@ -21,6 +21,7 @@ from tests.ingest.conftest import ACCOUNT, BASE, FORM, TOKEN
 from tests.ingest.test_limits import port_of
 from tests.ingest.test_serving import serving
 
+pytestmark = pytest.mark.long
 KEY = Key(TOKEN)
 CONNECTIONS, SECONDS = 16, 20.0
 ANSWERS = {200, 204, 431, *STATUS.values()} - {503}
@@ -89,8 +90,10 @@ def doubled(chance: random.Random) -> Made:
     name = chance.choice(("X-Twilio-Signature", "Content-Type", "Host", "Content-Length", "X-Forwarded-Host", "X-A"))
     value = chance.choice(("", "x", "7", "text/plain", "a" * 200))
     head, end, body = data.partition(b"Connection: close\r\n")
-    refused = {400} if name in ("Content-Length", "Content-Type", "Host", "X-Twilio-Signature") else set()
-    return head + f"{name}: {value}\r\n".encode() + end + body, {*allowed, *refused}
+    again = head + f"{name}: {value}\r\n".encode() + end + body
+    if name == "Content-Length":
+        return again, set()  # refused before its body is read, so that the answer may be lost with the connection
+    return again, {*allowed, 400} if name in ("Content-Type", "Host", "X-Twilio-Signature") else allowed
 
 
 def signed_json(chance: random.Random) -> Made:

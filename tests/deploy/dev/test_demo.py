@@ -54,6 +54,7 @@ async def test_a_demo_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_pa
     assert of_the_demo(folder) == []
 
 
+@pytest.mark.long
 async def test_ctrl_c_under_traffic_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     process = await demo(folder, "--stay", "--seconds", "30")
@@ -68,6 +69,7 @@ async def test_ctrl_c_under_traffic_leaves_nothing_behind(tmp_path: Path) -> Non
     assert of_the_demo(folder) == []
 
 
+@pytest.mark.long
 async def test_a_demo_that_does_not_finish_in_time_fails_and_says_what_it_waited_for(tmp_path: Path) -> None:
     process = await demo(tmp_path / "demo", "--limit", "1")
     said, _ = await process.communicate()
