@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):
             self._go_the_ordinary_way()
         else:
             self.cycle = Exchange(asked, keep_alive=self.parser.should_keep_alive())
-        if self._is_ending:
+        if self._is_ending and self.cycle is not None:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:

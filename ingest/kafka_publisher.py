@@ -281,6 +281,8 @@ class KafkaPublisher(Publisher):
             if partitions != self._partitions:
                 await client.set_topics(list(partitions))
                 await client.force_metadata_update()
+                if missing := sorted(found.keys() - partitions.keys()):
+                    self._log.warning("topics_missing", topics=missing, hint="python -m deploy.topics makes them")
         self._partitions = partitions
 
     def _replace(self, producer: AIOKafkaProducer, why: str) -> None:

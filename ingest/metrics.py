@@ -41,7 +41,7 @@ CATALOGUE: tuple[Declared, ...] = (
     Declared("switchhook_ingest_spool_bytes", "gauge", (), "Bytes on disk that wait for Kafka"),
     Declared("switchhook_ingest_spool_oldest_seconds", "gauge", (), "Age of the oldest record on disk"),
     Declared("switchhook_ingest_accounts_reloads_total", "counter", ("outcome",), "Accounts file read again"),
-    Declared("switchhook_ingest_time_to_loss_seconds", "gauge", (), "Until the spool takes no more: full at the present rate, or too old"),
+    Declared("switchhook_ingest_time_to_loss_seconds", "gauge", (), "Until the spool takes no more: full, or too old"),
     Declared("switchhook_ingest_broker_up", "gauge", (), "1 while the broker answers"),
 )
 
