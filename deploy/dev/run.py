@@ -10,10 +10,13 @@ from deploy.dev.reckoning import Reckoning, read_state, reckon, total
 from deploy.dev.stack import Stack
 from deploy.dev.traffic import Amount, Traffic
 from deploy.dev.watching import Watcher
-from ingest.contract.topics import EVENT_TOPICS
+from ingest.contract.topics import CALLS, CONFERENCES, EVENT_TOPICS, MESSAGES
 from processors.contract.topics import ACTIONS
 
 PROCESSORS_GROUP, ACTIONS_GROUP = "switchhook-processors", "switchhook-sinks-actions"
+
+HANDS_READ = (ACTIONS, MESSAGES, CALLS, CONFERENCES)
+"""What is to do, and where its effects are seen: an unknown action is known once its callback has been read."""
 
 # The ledger's gauges are a second old at most; so many looks, 0.3 s apart, are later than that.
 CALM = 5
@@ -83,8 +86,8 @@ class Run:
                     return f"this watcher ({behind} records)"
                 if lag := await self.watcher.lag(PROCESSORS_GROUP, [t.called(prefix) for t in EVENT_TOPICS]):
                     return f"the brain ({lag} events)"
-                if lag := await self.watcher.lag(ACTIONS_GROUP, [ACTIONS.called(prefix)]):
-                    return f"the hands ({lag} actions to record)"
+                if lag := await self.watcher.lag(ACTIONS_GROUP, [topic.called(prefix) for topic in HANDS_READ]):
+                    return f"the hands ({lag} records)"
             except KafkaError as error:
                 return f"the broker ({type(error).__name__})"
             still_open = self.watcher.seen.open()
