@@ -155,14 +155,15 @@ class SqlLedger:
         found: list[str] = []
         async with self._begun() as connection:
             for ids in _chunks(list(effects)):
-                wanted = select(_T.id, _T.type, _T.state).where(
-                    _T.id.in_(ids), _T.state.in_((State.RUNNING, State.UNKNOWN))
-                )
+                wanted = select(_T.id).where(_T.id.in_(ids), _T.state.in_((State.RUNNING, State.UNKNOWN)))
                 rows = (await connection.execute(wanted)).all()
                 if not rows:
                     continue
                 await connection.execute(_SIGHT, [{"its_id": row.id, "sid": effects[row.id]} for row in rows])
-                unknown = [row for row in rows if row.state == State.UNKNOWN]
+                # Asked only now: a lease may have run out since, and nobody changes them any more.
+                ids = [row.id for row in rows]
+                wanted = select(_T.id, _T.type).where(_T.id.in_(ids), _T.state == State.UNKNOWN)
+                unknown = (await connection.execute(wanted)).all()
                 if unknown:
                     await connection.execute(_FOUND, [{"its_id": row.id, "at": now} for row in unknown])
                 found += [row.type for row in unknown]
@@ -178,12 +179,15 @@ class SqlLedger:
                 ids = [row.id for row in again]
                 for some in _chunks(ids):
                     await connection.execute(
-                        ACTIONS.update().where(_T.id.in_(some)).values(state=State.WAITING, due=now)
+                        ACTIONS.update()
+                        .where(_T.id.in_(some), _T.state == State.RUNNING)
+                        .values(state=State.WAITING, due=now)
                     )
             for some in _chunks([row.id for row in once]):
                 await connection.execute(
                     ACTIONS.update()
-                    .where(_T.id.in_(some))
+                    # Its effect may have been seen since: then it is looked up, the next time.
+                    .where(_T.id.in_(some), _T.state == State.RUNNING, _T.resource_sid.is_(None))
                     .values(
                         state=State.UNKNOWN,
                         reason="lease_expired",

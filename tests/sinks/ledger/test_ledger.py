@@ -1,5 +1,6 @@
 """One suite for the ledger and its twin: both keep the same promises."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -199,6 +200,20 @@ async def test_a_sighting_of_what_has_ended_or_waits_says_nothing(ledger: Ledger
     assert await ledger.sighted({"a": SID, "b": SID}, NOW) == []
     [entry] = await ledger.claim(10, NOW, LEASE, CAP)
     assert (entry.action.id, entry.is_lookup) == ("b", False)
+
+
+async def test_an_effect_that_is_seen_while_the_lease_runs_out_is_looked_up_whichever_comes_first(
+    ledger: Ledger,
+) -> None:
+    wanted = [f"a{number}" for number in range(60)]
+    await ledger.record([message(name) for name in wanted], NOW)
+    assert len(await claimed(ledger)) == len(wanted)
+    late = NOW + LEASE + 1
+    await asyncio.gather(*(f for name in wanted for f in (ledger.expire(late), ledger.sighted({name: SID}, late))))
+    await ledger.expire(late + 1)
+    entries = await ledger.claim(100, late + 2, LEASE, CAP)
+    assert sorted(names(entries)) == sorted(wanted)
+    assert all(entry.is_lookup for entry in entries)
 
 
 async def test_the_standing_counts_what_is_open(ledger: Ledger) -> None:
