@@ -17,13 +17,11 @@ from urllib.parse import parse_qsl
 from ingest.contract.routes import ACTION_PARAMETER, ROUTES
 from ingest.explain.captured import Captured, Unread
 from ingest.explain.forms import Form, Pairs, other_forms
-from ingest.explain.hints import MEANING, Hint
+from ingest.explain.hints import Hint
 from ingest.explain.urls import Other, Parts, every_port, other_urls, split
 from ingest.form import Unreadable, read_form
 from ingest.rejection import Rejection
 from ingest.signature import BODY_HASH_PARAMETER, Algorithm, Key, Verdict, chosen, verify
-
-__all__ = ["MEANING", "Explanation", "Hint", "account_sid", "base_of", "explain", "unread"]
 
 USUAL = 20_000
 """Forms that are tried with other URLs: with one of rank r, the first USUAL / r or fewer. With the other forms of the
