@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test kafka chaos proof bench-ingress lint types lock clean
+.PHONY: setup demo test kafka postgres chaos proof bench-ingress lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -23,6 +23,10 @@ test: $(READY)
 # On Apache Kafka, one node; needs Java 17 and, the first time, Maven.
 kafka: $(READY)
 	$(BIN)/python -m pytest -m "broker or kafka" --broker=kafka
+
+# On a PostgreSQL cluster of its own; needs PostgreSQL 15 or newer.
+postgres: $(READY)
+	$(BIN)/python -m pytest -m "postgres and not chaos and not long" --postgres
 
 chaos: $(READY)
 	$(BIN)/python -m pytest -m "chaos or long" -rA --show-capture=stdout

@@ -20,10 +20,9 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 from aiokafka.protocol.metadata import MetadataRequest
-from murmurhash2 import murmurhash2
 
 from ingest.contract.codec import Encoded
-from ingest.contract.kafka import Kafka, close, has_lost_count
+from ingest.contract.kafka import Kafka, close, has_lost_count, place
 from ingest.contract.topics import RECORD_BYTES, TOPICS
 from ingest.publisher import Publisher, Refused, Told, Unavailable
 
@@ -31,18 +30,9 @@ _FOR_GOOD = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageEr
 _FIRST_BACKOFF, _LAST_BACKOFF, _PROBE_SECONDS = 0.2, 5.0, 2.0
 _CONNECT_SECONDS = 5.0
 _LINGER_SECONDS = 0.002
-_JAVA_SEED = 0x9747B28C
 _HEADERS_AT_MOST = 100_000
 _BATCH_BYTES = 131_072
 _OVERHEAD = 100  # bytes of a batch and of a record, besides what is in it
-
-
-def place(key: bytes, partitions: int) -> int:
-    """The partition of a key, which is where the Java client would put it: records of its users and ours lie together.
-
-    aiokafka's own partitioner is the oracle in the tests; it takes twenty times as long.
-    """
-    return (murmurhash2(key, _JAVA_SEED) & 0x7FFFFFFF) % partitions
 
 
 def _is_too_large(record: Encoded) -> bool:

@@ -1,9 +1,10 @@
-"""`python -m processors worker` runs the brain; `python -m processors rules check FILE` reads a rules file."""
+"""`python -m processors worker` runs the brain; the other commands look at what it knows, and mend it."""
 
 import argparse
+import gc
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -11,35 +12,36 @@ from prometheus_client import CollectorRegistry
 from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import DEAD_LETTERS, EVENT_TOPICS
-from processors.app import create_app
+from processors import asking, forgetting, redrive, replay
+from processors.app import create_app, create_sweep
 from processors.contract.topics import TOPICS
-from processors.domain.rules import InvalidRules
-from processors.settings import Settings, load_rules, read_settings
-from processors.sql import AlreadyInUse, connect, hold
-from processors.store.migrations import migrate_state
-from processors.store.sql import SqlStore
+from processors.metrics import create_metrics
+from processors.settings import Settings, read_settings
+from processors.sql import AlreadyInUse, hold
+from processors.store.opening import open_store
 from processors.stream.producer import KafkaProducer
 from processors.stream.run import Worker, configure_logs
+
+Command = Callable[[argparse.Namespace], int]
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m processors", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("worker", help="fold events into state, publish changes and actions")
-    rules = commands.add_parser("rules", help="work on a rules file").add_subparsers(dest="verb", required=True)
-    rules.add_parser("check", help="name every problem of a rules file").add_argument("file", type=Path)
+    runs: Mapping[str, Command] = {
+        "worker": lambda _: worker(),
+        "rules": asking.add_rules(commands.add_parser("rules", help="check a rules file, or try it on events")),
+        "why": asking.add_why(commands.add_parser("why", help="everything known of one resource, and what came of it")),
+        "redrive": redrive.run,
+        "replay": replay.run,
+        "forget": forgetting.run,
+    }
+    redrive.add_arguments(commands.add_parser("redrive", help="put dead letters back where they came from"))
+    replay.add_arguments(commands.add_parser("replay", help="rebuild the state in a shadow store, and compare"))
+    forgetting.add_arguments(commands.add_parser("forget", help="scrub every row in which a number occurs"))
     chosen = parser.parse_args(arguments)
-    return worker() if chosen.command == "worker" else check(chosen.file)
-
-
-def check(path: Path) -> int:
-    try:
-        found = load_rules(path)
-    except InvalidRules as error:
-        print("\n".join(error.problems), file=sys.stderr)
-        return 2
-    print(f"{len(found.rules)} rules are valid: {', '.join(rule.name for rule in found.rules)}")
-    return 0
+    return runs[chosen.command](chosen)
 
 
 def worker() -> int:
@@ -62,29 +64,45 @@ def worker() -> int:
 
 async def serve(settings: Settings, kafka: Kafka) -> int:
     """Works until SIGTERM or SIGINT; the exit code."""
-    engine = connect(settings.database_url.get_secret_value())
-    await migrate_state(engine)
+    store = await open_store(settings.database_url.get_secret_value())
     producer, registry = KafkaProducer(kafka), CollectorRegistry()
+    metrics = create_metrics(registry)
+
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    # A batch makes tens of thousands of objects and leaves none; looking for cycles among them costs as much as a fold.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     try:
         return await Worker(
             lambda: create_app(
                 kafka=kafka,
-                stream=settings,
-                store=SqlStore(engine),
+                settings=settings,
+                store=store,
                 producer=producer,
-                rules=settings.rules,
-                hash_key=settings.hash_key.get_secret_value().encode(),
-                clock=lambda: datetime.now(UTC),
+                clock=clock,
+                metrics=metrics,
                 registry=registry,
             ),
             kafka=kafka,
             topics=[topic.called(kafka.topic_prefix) for topic in (*EVENT_TOPICS, *TOPICS, DEAD_LETTERS)],
             settings=settings,
             registry=registry,
+            beside=create_sweep(
+                kafka=kafka,
+                settings=settings,
+                store=store,
+                producer=producer,
+                clock=clock,
+                metrics=metrics,
+                registry=registry,
+            ),
         ).run()
     finally:
         await producer.stop()
-        await engine.dispose()
+        await store.close()
 
 
 if __name__ == "__main__":

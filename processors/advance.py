@@ -4,153 +4,220 @@ Decode, read the rows, fold the events one at a time, publish and wait, write th
 A crash anywhere in between repeats what was published under the same ids, and loses nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 
 from ingest.contract.codec import Envelope, Undecodable, decode
 from ingest.contract.topics import DEAD_LETTERS
-from processors.contract.actions import Action
+from processors.contract.changes import Kind
 from processors.contract.codec import encode_action, encode_change
 from processors.contract.topics import ACTIONS, CHANGES
-from processors.domain.deciding import Unmade
-from processors.domain.facts import Facts, Resource
-from processors.domain.fold import change, fold
+from processors.domain.deciding import Decided
+from processors.domain.due import Deadlines, due
+from processors.domain.facts import NOTHING, Resource
+from processors.domain.fold import Document, change, fold
 from processors.domain.reading import Statement, read
-from processors.domain.rules import Rules
-from processors.domain.statuses import is_known
+from processors.domain.rulebook import Rulebook
+from processors.domain.stamps import stamp
+from processors.domain.statuses import Arrival, is_terminal, status
 from processors.metrics import Metrics
-from processors.store.port import Conflict, Store
+from processors.store.port import Conflict, Forgotten, Store
 from processors.stream.batch import Batch
-from processors.stream.deadletters import dead_letter
+from processors.stream.deadletters import Breaker, dead_letter
 from processors.stream.producer import Outgoing, Producer
 
 log = structlog.get_logger("processors")
 
 
+class Read(NamedTuple):
+    """What a batch says: statements in offset order, and what of it is not for the state."""
+
+    statements: Sequence[tuple[Envelope, Statement]]
+    dead: Sequence[Outgoing]
+    unverified: int
+
+
 @dataclass(slots=True)
 class Work:
-    """What one pass over a batch came to."""
+    """What one pass over a batch came to. `rows` are those that it changed."""
 
-    rows: dict[str, Resource]
+    rows: dict[str, Resource] = field(default_factory=dict)
     outgoing: list[Outgoing] = field(default_factory=list)
-    changed: set[str] = field(default_factory=set)
-    events: int = 0
+    decided: list[Decided] = field(default_factory=list)
+    arrivals: Counter[tuple[Kind, Arrival]] = field(default_factory=Counter)
+    losses: Counter[Kind] = field(default_factory=Counter)
     changes: int = 0
-    actions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The handler of every event topic. `prefix` is that of the topics, `clock` says now."""
+    """The handler of every event topic. `prefix` is that of the topics, `clock` says now.
+
+    With `dry_run` no rule asks for anything; what it would have asked for is counted and logged.
+    """
 
     store: Store
     producer: Producer
-    rules: Rules
+    rules: Rulebook
     metrics: Metrics
     prefix: str
     hash_key: bytes
     clock: Callable[[], datetime]
+    deadlines: Deadlines
+    dry_run: bool = False
+    breaker: Breaker = field(default_factory=Breaker)
 
     async def __call__(self, batch: Batch) -> None:
-        statements, dead = self._decoded(batch)
-        keys = sorted({statement.key for _, statement in statements})
+        """Raises TooManyDeadLetters, which stops the worker: so much cannot be read that it is rather us."""
+        said = self._read(batch)
+        self.breaker.judge(batch, len(said.dead), self.clock().timestamp())
+        keys = sorted({statement.key for _, statement in said.statements})
         repair = False
         while True:
-            known = await self.store.read(keys)
-            work = self._folded(batch, statements, known, repair)
-            await self.producer.publish([*work.outgoing, *dead])
+            known, said = self._without_forgotten(await self.store.read(keys), said)
+            work = self._folded(batch, said, known, repair)
+            await self.producer.publish([*work.outgoing, *said.dead])
             try:
-                rows = [work.rows[key] for key in sorted(work.changed)]
-                await self.store.write(rows, {r.key: known[r.key].version if r.key in known else 0 for r in rows})
+                if work.rows:
+                    await self._write(work, known)
                 break
             except Conflict:
                 # Another worker has the rows by now. Its last change may stand before ours in the topic, so the
                 # rows as they are go out once more: the last record of a key is its highest version.
                 self.metrics.conflicts.inc()
-                repair, dead = True, []
-        self._count(batch, work, statements, len(batch.records) - len(statements))
+                repair, said = True, said._replace(dead=())
+        self._count(batch, said, work)
 
-    def _decoded(self, batch: Batch) -> tuple[Sequence[tuple[Envelope, Statement]], list[Outgoing]]:
-        statements, dead = [], []
+    def _without_forgotten(
+        self, found: Mapping[str, Resource | Forgotten], said: Read
+    ) -> tuple[Mapping[str, Resource], Read]:
+        """What is still heard of a resource whose time is over must not bring it back."""
+        known = {key: row for key, row in found.items() if not isinstance(row, Forgotten)}
+        if len(known) == len(found):
+            return known, said
+        rest = [each for each in said.statements if each[1].key in known or each[1].key not in found]
+        self.metrics.forgotten.inc(len(said.statements) - len(rest))
+        return known, said._replace(statements=rest)
+
+    async def _write(self, work: Work, known: Mapping[str, Resource]) -> None:
+        rows = [work.rows[key] for key in sorted(work.rows)]
+        await self.store.write(rows, {row.key: known[row.key].version if row.key in known else 0 for row in rows})
+
+    def _read(self, batch: Batch) -> Read:
+        statements, dead, unverified = [], [], 0
         for record in batch.records:
             try:
                 envelope = decode(record.headers, record.value)
                 statement = read(envelope)
             except Undecodable as error:
                 self.metrics.dead_letters.labels(error.reason).inc()
-                topic = DEAD_LETTERS.called(self.prefix)
-                at = self.clock()
+                topic, at = DEAD_LETTERS.called(self.prefix), self.clock()
                 dead.append(dead_letter(record, stage="processors", reason=error.reason, topic=topic, at=at))
                 continue
             if not envelope.verified:
                 # Published for those who look into a wrong configuration; neither state nor rules may trust it.
-                self.metrics.unverified.inc()
-                continue
-            if statement.facts != Facts():  # what is reported in words that we cannot read is for others
+                unverified += 1
+            elif statement.facts is not NOTHING:  # what is reported in words that we cannot read is for others
                 statements.append((envelope, statement))
-        return statements, dead
+        return Read(statements, dead, unverified)
 
-    def _folded(
-        self,
-        batch: Batch,
-        statements: Sequence[tuple[Envelope, Statement]],
-        known: dict[str, Resource] | object,
-        repair: bool,
-    ) -> Work:
-        assert isinstance(known, dict)
-        work = Work(dict(known))
-        for envelope, statement in statements:
-            step = fold(work.rows.get(statement.key), statement, envelope, self.rules, self.hash_key)
-            work.rows[statement.key] = step.resource
-            work.events += 1
+    def _folded(self, batch: Batch, said: Read, known: Mapping[str, Resource], repair: bool) -> Work:
+        work = Work()
+        rows, changes, rules, key = work.rows, CHANGES.called(self.prefix), self.rules, self.hash_key
+        for envelope, statement in said.statements:
+            before = rows.get(statement.key) or known.get(statement.key)
+            step = fold(before, statement, envelope, rules, key)
+            for arrival in step.arrivals:
+                work.arrivals[statement.kind, arrival] += 1
             published = step.change
-            if published is None and repair:
-                published = change(step.resource, envelope.received)
-            if published is not None:
+            if published is None:
+                if not repair:
+                    continue
+                published = change(step.resource, stamp(envelope.received))
+            else:
                 work.changes += 1
-                work.outgoing.append(self._change(batch, published))
-            if step.change is not None:
-                work.changed.add(statement.key)
-            for action in step.actions:
-                if isinstance(action, Unmade):
-                    log.warning("rule made no valid action", rule=action.rule, sid=action.key, fields=action.fields)
-                    self.metrics.unmade.labels(action.rule).inc()
-                else:
-                    work.actions += 1
-                    work.outgoing.append(self._action(action))
+                rows[statement.key] = step.resource
+                if before is not None and before.sweeps:
+                    _note_loss(work, before, step.resource, envelope)
+            # The event's own partition number: the order of one resource's changes is that of its events.
+            work.outgoing.append(outgoing_change(published, changes, batch.partition))
+            for decided in step.actions:
+                work.decided.append(decided)
+                if decided.action is not None and not (decided.dry_run or self.dry_run):
+                    record_key, value, headers = encode_action(decided.action)
+                    work.outgoing.append(Outgoing(ACTIONS.called(self.prefix), record_key, value, headers))
+        for row_key, row in rows.items():
+            moment = self._due(row)
+            if moment != row.due:
+                rows[row_key] = row._replace(due=moment)
         return work
 
-    def _change(self, batch: Batch, published: object) -> Outgoing:
-        key, value, headers = encode_change(published)  # type: ignore[arg-type]
-        # The event's own partition number: the order of one resource's changes is that of its events.
-        return Outgoing(CHANGES.called(self.prefix), key, value, headers, batch.partition)
+    def _due(self, row: Resource) -> str | None:
+        """As it was, where nothing could have moved it: working it out costs as much as folding an event."""
+        if not self.rules.settling[row.kind]:
+            if is_terminal(row.kind, status(row.kind, row.facts)):
+                return None
+            if row.due is not None:
+                return row.due
+        return due(row, self.rules, self.deadlines)
 
-    def _action(self, action: Action) -> Outgoing:
-        key, value, headers = encode_action(action)
-        return Outgoing(ACTIONS.called(self.prefix), key, value, headers)
-
-    def _count(self, batch: Batch, work: Work, statements: Sequence[tuple[Envelope, Statement]], bad: int) -> None:
-        now = self.clock()
-        for envelope, statement in statements:
-            self.metrics.visible.labels(statement.kind).observe(max(0.0, (now - envelope.received).total_seconds()))
-            for name in statement.facts.names("status"):
-                if not is_known(statement.kind, name):
-                    self.metrics.unknown_statuses.labels(statement.kind).inc()
-        self.metrics.events.labels("changed").inc(work.changes)
-        self.metrics.events.labels("nothing_new").inc(max(0, work.events - work.changes))
-        for outgoing in work.outgoing:
-            if outgoing.topic == ACTIONS.called(self.prefix):
-                self.metrics.actions.inc()
+    def _count(self, batch: Batch, said: Read, work: Work) -> None:
+        metrics, now = self.metrics, self.clock()
+        metrics.unverified.inc(said.unverified)
+        oldest: dict[Kind, datetime] = {}
+        for envelope, statement in said.statements:
+            if statement.kind not in oldest or envelope.received < oldest[statement.kind]:
+                oldest[statement.kind] = envelope.received
+        for kind, received in oldest.items():
+            metrics.visible.labels(kind).observe(max(0.0, (now - received).total_seconds()))
+        for (kind, arrival), count in work.arrivals.items():
+            metrics.statuses.labels(kind, arrival).inc(count)
+        for kind, count in work.losses.items():
+            metrics.losses.labels(kind).inc(count)
+        metrics.events.labels("changed").inc(work.changes)
+        metrics.events.labels("nothing_new").inc(len(said.statements) - work.changes)
+        tell(work.decided, metrics, self.dry_run)
         log.info(
             "batch",
             topic=batch.topic,
             partition=batch.partition,
             offset=batch.records[-1].offset,
-            events=work.events,
+            events=len(said.statements),
             changes=work.changes,
-            actions=work.actions,
-            not_folded=bad,
+            actions=len(work.decided),
+            not_folded=len(batch.records) - len(said.statements),
         )
+
+
+def outgoing_change(document: Document, topic: str, partition: int) -> Outgoing:
+    key, value, headers = encode_change(document)
+    return Outgoing(topic, key, value, headers, partition)
+
+
+def tell(decided: Sequence[Decided], metrics: Metrics, dry_run: bool) -> None:
+    """What rules asked for, counted and, where nothing will be done, logged."""
+    for each in decided:
+        if each.action is None:
+            log.warning("rule made no valid action", rule=each.rule, sid=each.key, fields=each.wrong)
+            metrics.rules.labels(each.rule, "unmade").inc()
+        elif dry_run or each.dry_run:
+            log.info("rule would act", rule=each.rule, sid=each.key, action=each.action.type, id=each.action.id)
+            metrics.rules.labels(each.rule, "dry_run").inc()
+        else:
+            metrics.rules.labels(each.rule, "asked").inc()
+
+
+def _note_loss(work: Work, before: Resource, after: Resource, envelope: Envelope) -> None:
+    """An end that the sweep had to ask for: the provider's callback of it was lost."""
+    ended = is_terminal(after.kind, status(after.kind, after.facts))
+    if (
+        ended
+        and envelope.event.type.endswith(".observed")
+        and not is_terminal(before.kind, status(before.kind, before.facts))
+    ):
+        work.losses[after.kind] += 1

@@ -8,14 +8,17 @@ from prometheus_client import CollectorRegistry
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import EVENT_TOPICS
 from processors.advance import Advance
-from processors.domain.rules import Rules
-from processors.metrics import create_metrics
+from processors.contract.topics import CHANGES
+from processors.domain.rulebook import write_down
+from processors.metrics import Metrics
+from processors.settings import Settings
 from processors.store.port import Store, StoreUnavailable
 from processors.stream.app import BatchApp
 from processors.stream.app import create_app as create_stream
+from processors.stream.deadletters import Breaker
 from processors.stream.metrics import StreamMetrics
 from processors.stream.producer import Producer
-from processors.stream.settings import StreamSettings
+from processors.sweep import Sweep, SweepMetrics, partition_count
 
 GROUP = "switchhook-processors"
 
@@ -23,21 +26,59 @@ GROUP = "switchhook-processors"
 def create_app(
     *,
     kafka: Kafka,
-    stream: StreamSettings,
+    settings: Settings,
     store: Store,
     producer: Producer,
-    rules: Rules,
-    hash_key: bytes,
     clock: Callable[[], datetime],
+    metrics: Metrics,
     registry: CollectorRegistry,
 ) -> BatchApp:
     """The worker: one handler for all event topics, since an event says itself which row it is of."""
-    advance = Advance(store, producer, rules, create_metrics(registry), kafka.topic_prefix, hash_key, clock)
+    advance = Advance(
+        store,
+        producer,
+        write_down(settings.rules),
+        metrics,
+        kafka.topic_prefix,
+        settings.hash_key.get_secret_value().encode(),
+        clock,
+        settings.deadlines(),
+        settings.dry_run,
+        Breaker.of(settings),
+    )
     return create_stream(
         group=GROUP,
         kafka=kafka,
         handlers={topic.called(kafka.topic_prefix): advance for topic in EVENT_TOPICS},
-        settings=stream,
+        settings=settings,
         metrics=StreamMetrics(registry),
         retryable=(StoreUnavailable,),
+    )
+
+
+def create_sweep(
+    *,
+    kafka: Kafka,
+    settings: Settings,
+    store: Store,
+    producer: Producer,
+    clock: Callable[[], datetime],
+    metrics: Metrics,
+    registry: CollectorRegistry,
+) -> Sweep:
+    """What runs beside the worker, on the same store."""
+    changes = CHANGES.called(kafka.topic_prefix)
+    return Sweep(
+        store,
+        producer,
+        write_down(settings.rules),
+        settings.deadlines(),
+        settings.plan(),
+        metrics,
+        SweepMetrics(registry),
+        kafka.topic_prefix,
+        settings.hash_key.get_secret_value().encode(),
+        clock,
+        lambda: partition_count(kafka, changes),
+        settings.dry_run,
     )

@@ -1,18 +1,24 @@
-"""The broker that the broker-facing tests run on: `--broker=embedded`, or one node of Apache Kafka itself."""
+"""What tests run on: a broker (`--broker=embedded`, or Apache Kafka itself); with `--postgres`, PostgreSQL."""
 
 import asyncio
+import contextlib
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from deploy.broker import command as embedded
+from deploy.postgres.run import url as postgres_url
 from ingest.contract.kafka import Kafka
 
 
@@ -29,14 +35,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="what the tests marked `broker` run on: the embedded one, or Apache Kafka (needs Java and Maven)",
     )
+    parser.addoption("--postgres", action="store_true", help="run what is marked `postgres` (needs PostgreSQL)")
     parser.addoption("--proof", action="store_true", help="full counts instead of those that fit into CI")
     parser.addoption("--seed", type=int, default=1, help="of histories, faults and kills")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What only Apache Kafka does is not asked of the embedded broker; `make kafka` runs it."""
-    if config.getoption("--broker") == "embedded":
-        left_out = [item for item in items if "kafka" in item.keywords and item.get_closest_marker("kafka")]
+    """What needs Apache Kafka or PostgreSQL itself is left to `make kafka` and `make postgres`."""
+    absent = {
+        "kafka": config.getoption("--broker") == "embedded",
+        "postgres": not config.getoption("--postgres"),
+    }
+    left_out = [item for item in items if any(absent[name] and item.get_closest_marker(name) for name in absent)]
+    if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
@@ -78,6 +89,77 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             process.wait(20)
 
 
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL cluster that is up."""
+
+    port: int
+
+    def url(self, database: str = "switchhook") -> str:
+        return postgres_url(self.port, database)
+
+    def dsn(self, database: str = "switchhook") -> str:
+        """The same for asyncpg alone."""
+        return self.url(database).replace("+asyncpg", "")
+
+    async def execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.dsn(), timeout=10)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+@contextlib.contextmanager
+def postgres_server(place: Path, port: int) -> Iterator[tuple[Postgres, subprocess.Popen[bytes]]]:
+    """A cluster in that folder, which others than root may enter; it ends with the block, if it has not before."""
+    command = [sys.executable, "-m", "deploy.postgres.run", "--port", str(port), "--dir", str(place / "cluster")]
+    with (place / "log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
+        try:
+            wait_for_port(port, process, place / "log")
+            server = Postgres(port)
+            asyncio.run(_takes_queries(server))
+            yield server, process
+        finally:
+            process.send_signal(signal.SIGINT)  # "fast": does not wait for clients to leave
+            process.wait(30)
+
+
+async def _takes_queries(server: Postgres) -> None:
+    """It listens before it has recovered; until then it refuses connections."""
+
+    async def answers() -> bool:
+        try:
+            await server.execute("select 1")
+        except (OSError, asyncpg.CannotConnectNowError):
+            return False
+        return True
+
+    await until(answers, 60)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One cluster for all tests. Not below pytest's own folders, which nobody but root may enter."""
+    place = Path(tempfile.mkdtemp(prefix="switchhook-postgres-"))
+    place.chmod(0o711)
+    try:
+        with postgres_server(place, free_port()) as (server, _):
+            yield server
+    finally:
+        shutil.rmtree(place)
+
+
+@pytest.fixture
+def postgres_database(postgres: Postgres) -> Iterator[str]:
+    """The URL of a fresh database."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    asyncio.run(postgres.execute(f"create database {name}"))
+    yield postgres.url(name)
+    asyncio.run(postgres.execute(f"drop database {name} with (force)"))
+
+
 @pytest.fixture
 def prefix() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
@@ -115,4 +197,4 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)  # a process is waited for, not a result
-    raise RuntimeError(f"the broker did not start:\n{log.read_text(errors='replace')[-2000:]}")
+    raise RuntimeError(f"the server did not start:\n{log.read_text(errors='replace')[-2000:]}")

@@ -66,7 +66,7 @@ class Callbacks:
 
     def dispatch(self, callback: Callback) -> None:
         """Plan the deliveries of a callback: the true one, its duplicate, its forgery, each at its time."""
-        verdict = callback_verdict(self._plan, self._seed, callback.kind, callback.sid, callback.ordinal)
+        verdict = callback_verdict(self._plan, self._seed, callback.kind, callback.sid, callback.ordinal, callback.what)
         self.deliveries.planned(callback, verdict)
         if verdict.forgery:
             self._send(Delivery(callback, verdict.forgery), 0)

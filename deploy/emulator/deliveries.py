@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from deploy.emulator.account import Callback
 from deploy.emulator.errors import Json
-from deploy.emulator.faults import CallbackVerdict, Forgery
+from deploy.emulator.faults import CallbackVerdict, Drop, Forgery
 
 Name = tuple[str, str, int]
 ANSWERS = ("attempted", "answered", "2xx", "403", "other", "no_answer")
@@ -19,6 +19,7 @@ COLUMNS = ("made", *ANSWERS, "dropped", "delayed", "reordered", "duplicated")
 @dataclass
 class Fate:
     what: str
+    drop: Drop | None = None
     outstanding: int = 0
     accepted: bool = False
 
@@ -33,10 +34,10 @@ class Deliveries:
 
     def planned(self, callback: Callback, verdict: CallbackVerdict) -> None:
         """A callback is made; this is what is in store for it."""
-        self.fates[_name(callback)] = Fate(callback.what)
+        self.fates[_name(callback)] = Fate(callback.what, verdict.drop)
         counts = self.by_kind.setdefault(callback.kind, Counter())
         counts["made"] += 1
-        counts["dropped"] += verdict.drop
+        counts["dropped"] += verdict.drop is not None
         counts["delayed"] += verdict.delay_by > 0
         counts["reordered"] += verdict.reorder_by > 0
         counts["duplicated"] += verdict.duplicate_after is not None and not verdict.drop
@@ -78,6 +79,12 @@ class Deliveries:
             "total": {column: total[column] for column in COLUMNS},
             "forged": {"total": self.forged.total(), "by_way": dict(sorted(self.forged.items()))},
             "forged_outcomes": dict(sorted(self.forged_outcomes.items())),
+        }
+
+    def dropped(self) -> Json:
+        """The SIDs that the plan struck, by why: the same for the same seed and history."""
+        return {
+            why.value: sorted({sid for (_, sid, _), fate in self.fates.items() if fate.drop is why}) for why in Drop
         }
 
     def lost(self) -> list[Json]:

@@ -10,7 +10,24 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from deploy.emulator.chance import Key, draw
-from deploy.emulator.lifecycles import Chances, Range
+from deploy.emulator.lifecycles import CALL_FINAL, MESSAGE_FINAL, RECORDING_FINAL, Chances, Range
+
+# What ends a resource, by the kind of its callback: losing one of these leaves it open for ever.
+TERMINAL: Mapping[str, frozenset[str]] = {
+    "message-status": MESSAGE_FINAL,
+    "call-status": CALL_FINAL,
+    "participant-call-status": CALL_FINAL,
+    "recording-status": RECORDING_FINAL,
+    "conference-status": frozenset({"conference-end"}),
+}
+
+
+class Drop(StrEnum):
+    """Why a callback is never made; the first that strikes."""
+
+    RESOURCE = "resource"  # none of its SID is: our side never hears of it
+    TERMINAL = "terminal"  # it would have told of an end
+    ANY = "any"
 
 
 class Forgery(StrEnum):
@@ -29,13 +46,18 @@ class RestFault(StrEnum):
 
 @dataclass(frozen=True)
 class CallbackFaults:
-    """Probabilities for each callback, and ranges in provider seconds."""
+    """Probabilities for each callback, and ranges in provider seconds.
+
+    `drop_terminal` is for each one that tells of an end, `drop_resource` for each SID: all its callbacks or none.
+    """
 
     duplicate: float = 0
     reorder: float = 0
     delay: float = 0
     forge: float = 0
     drop: float = 0
+    drop_terminal: float = 0
+    drop_resource: float = 0
     duplicate_seconds: Range = (0, 5)
     reorder_seconds: Range = (5, 20)
     delay_seconds: Range = (1, 10)
@@ -64,7 +86,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class CallbackVerdict:
-    drop: bool = False
+    drop: Drop | None = None
     reorder_by: float = 0
     delay_by: float = 0
     duplicate_after: float | None = None
@@ -89,16 +111,23 @@ class BadPlan(ValueError):
     """The plan names something that is not there."""
 
 
-def callback_verdict(plan: Plan, seed: int, kind: str, *name: Key) -> CallbackVerdict:
+def callback_verdict(plan: Plan, seed: int, kind: str, sid: str, ordinal: int, what: str = "") -> CallbackVerdict:
+    """What is in store for the n-th callback of a kind about a SID; `what` is its status or event."""
     odds = plan.kinds.get(kind, plan.callbacks)
-    chance = draw(seed, "callback", kind, *name)
+    chance = draw(seed, "callback", kind, sid, ordinal)
     # One number for each question, asked or not: raising one probability moves no other verdict.
-    drop, reorder, delay, duplicate, forge = (chance.random() for _ in range(5))
+    dropped, reorder, delay, duplicate, forge = (chance.random() for _ in range(5))
     reorder_by, delay_by, duplicate_after = (
         chance.uniform(*limits) for limits in (odds.reorder_seconds, odds.delay_seconds, odds.duplicate_seconds)
     )
+    drops = {
+        Drop.RESOURCE: draw(seed, "drop-resource", sid).random() < odds.drop_resource,
+        Drop.TERMINAL: what in TERMINAL.get(kind, ())
+        and draw(seed, "drop-terminal", kind, sid, ordinal).random() < odds.drop_terminal,
+        Drop.ANY: dropped < odds.drop,
+    }
     return CallbackVerdict(
-        drop=drop < odds.drop,
+        drop=next((why for why, strikes in drops.items() if strikes), None),
         reorder_by=reorder_by if reorder < odds.reorder else 0,
         delay_by=delay_by if delay < odds.delay else 0,
         duplicate_after=duplicate_after if duplicate < odds.duplicate else None,

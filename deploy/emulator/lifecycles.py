@@ -25,6 +25,7 @@ class Step:
 Path = tuple[Step, ...]
 
 MESSAGE_FINAL = frozenset({"delivered", "undelivered", "failed", "canceled", "read", "received"})
+RECORDING_FINAL = frozenset({"completed", "absent"})
 CALL_FINAL = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 # Outcome → statuses that follow the initial one. `sent` may stay for ever where no carrier confirms.

@@ -22,13 +22,15 @@ def page(
     resources: Iterable[R],
     keep: Callable[[R], bool],
     show: Callable[[Account, R], Json],
+    *,
+    deleted: bool = False,
 ) -> Reply:
-    """One page of those of `resources` that are kept and not deleted."""
+    """One page of those of `resources` that are kept and, unless `deleted` says so, not deleted."""
     query = request.query
     size = min(max(query.number("PageSize", 50), 1), LARGEST)
     number = query.number("Page", 0)
     before = _index(query.get("PageToken"))
-    found = [each for each in resources if not each.deleted and keep(each)]
+    found = [each for each in resources if (deleted or not each.deleted) and keep(each)]
     found.sort(key=lambda each: -each.index)
     left = [each for each in found if each.index < before] if before else found[number * size :]
     shown, more = left[:size], len(left) > size

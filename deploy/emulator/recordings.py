@@ -1,5 +1,6 @@
 """Recordings: begun by a call or a conference, finished a little after it; listed, read, deleted.
 
+What the provider knows of a deleted one stays readable for a while, to who asks for it (`IncludeSoftDeleted`).
 A recording's `completed` follows its call's `completed`: the file may not exist yet when the call ends
 (https://www.twilio.com/docs/voice/api/recording).
 """
@@ -75,11 +76,12 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
     below_a_call = above is not None and above.startswith("CA")
     show = representations.call_recording if below_a_call else representations.recording
-    return page(account, request, "recordings", account.recordings.values(), keep, show)
+    deleted = request.query.flag("IncludeSoftDeleted")
+    return page(account, request, "recordings", account.recordings.values(), keep, show, deleted=deleted)
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    recording = _find(account, request)
+    recording = _find(account, request, deleted=request.query.flag("IncludeSoftDeleted"))
     if not recording:
         return refusal(20404, request.path)
     return Reply(200, representations.recording(account, recording))
@@ -95,6 +97,6 @@ def delete(account: Account, request: Request, now: datetime) -> Reply:
     return Reply(204)
 
 
-def _find(account: Account, request: Request) -> Recording | None:
+def _find(account: Account, request: Request, *, deleted: bool = False) -> Recording | None:
     recording = account.recordings.get(request.ids[-1])
-    return None if recording is None or recording.deleted else recording
+    return None if recording is None or (recording.deleted and not deleted) else recording

@@ -112,7 +112,7 @@ def recording(account: Account, shown: Recording) -> Json:
         "price_unit": "USD",
         "source": shown.order.source,
         "start_time": _date(shown.date_created),
-        "status": shown.status,
+        "status": "deleted" if shown.deleted else shown.status,
         "subresource_uris": _below(account, "Recordings", shown.sid, ["add_on_results", "transcriptions"]),
         "uri": _uri(account, "Recordings", shown.sid),
     }

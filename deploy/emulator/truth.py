@@ -24,6 +24,7 @@ def truth(account: Account, deliveries: Deliveries, rest: Json) -> Json:
         "correlations": _correlations(account),
         "callbacks": deliveries.truth(),
         "lost": deliveries.lost(),
+        "dropped": deliveries.dropped(),
         "rest": rest,
     }
 

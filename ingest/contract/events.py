@@ -285,6 +285,16 @@ class RecordingObserved(EventBase, RecordingFacts):
     unsolicited: bool = False
 
 
+class RecordingArchived(EventBase):
+    """Our side has a copy of the recording's file, whole and checked; what is at the provider may go."""
+
+    type: Literal["recording.archived"] = "recording.archived"
+    recording_sid: RecordingSid
+    location: str = Field(description="where the copy is, as the archive names it")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    size: Annotated[int, Field(ge=0)] = Field(description="bytes")
+
+
 class ConferenceUpdated(EventBase):
     """One conference or participant event; `sequence_number` orders the events of one conference."""
 
@@ -318,6 +328,7 @@ class ConferenceObserved(EventBase):
     friendly_name: str | None = None
     region: str | None = None
     reason_conference_ended: str | None = None
+    call_sid_ending_conference: CallSid | None = None
     unsolicited: bool = False
 
 
@@ -390,6 +401,7 @@ Event = (
     | RecordingUpdated
     | RecordingTranscribed
     | RecordingObserved
+    | RecordingArchived
     | ConferenceUpdated
     | ConferenceObserved
     | ParticipantObserved
@@ -416,6 +428,7 @@ MODELS: Mapping[str, type[Event]] = {
         RecordingUpdated,
         RecordingTranscribed,
         RecordingObserved,
+        RecordingArchived,
         ConferenceUpdated,
         ConferenceObserved,
         ParticipantObserved,

@@ -43,6 +43,7 @@ IDENTITY: Mapping[str, Identity] = {
     "recording.transcribed": lambda e, token: (e.transcription_sid, e.transcription_status),
     "recording.reported": lambda e, token: (e.event_id,),
     "recording.observed": lambda e, token: (e.recording_sid, *_shown(e)),
+    "recording.archived": lambda e, token: (e.recording_sid, e.sha256),
     "conference.updated": lambda e, token: (e.conference_sid, e.event, e.sequence_number, e.call_sid),
     "conference.reported": lambda e, token: (e.event_id,),
     "conference.observed": lambda e, token: (e.conference_sid, *_shown(e)),

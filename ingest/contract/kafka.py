@@ -11,10 +11,14 @@ from typing import Annotated, Any, Literal
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
+from murmurhash2 import murmurhash2
 from pydantic import Field, FilePath, SecretStr, StringConstraints, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Servers = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]:-]+:\d{1,5}(,[A-Za-z0-9_.\[\]:-]+:\d{1,5})*$")]
+
+
+_JAVA_SEED = 0x9747B28C
 
 
 class Kafka(BaseSettings):
@@ -76,6 +80,14 @@ class Kafka(BaseSettings):
             "sasl_plain_username": self.sasl_username,
             "sasl_plain_password": self.sasl_password.get_secret_value(),
         }
+
+
+def place(key: bytes, partitions: int) -> int:
+    """The partition of a key, which is where the Java client would put it: records of its users and ours lie together.
+
+    aiokafka's own partitioner is the oracle in the tests; it takes twenty times as long.
+    """
+    return (murmurhash2(key, _JAVA_SEED) & 0x7FFFFFFF) % partitions
 
 
 def has_lost_count(error: BaseException) -> bool:

@@ -1,11 +1,13 @@
-"""Statuses: how far along each one is. A resource's status is the highest one ever seen of it.
+"""Statuses: how far along each one is, and which may follow which. A resource's status is the highest one ever seen.
 
 Rank is progress; within a rank the second number decides between statuses that contradict each other, so that every
 order of arrival ends the same. https://www.twilio.com/docs/messaging/api/message-resource#message-status-values,
-https://www.twilio.com/docs/voice/api/call-resource#call-status-values.
+https://www.twilio.com/docs/voice/api/call-resource#call-status-values,
+https://www.twilio.com/docs/voice/api/recording#recording-status-values,
+https://www.twilio.com/docs/voice/api/conference-resource.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 from processors.contract.changes import Kind
 
@@ -52,12 +54,15 @@ RECORDING: Mapping[str, Rank] = {
     "deleted": (4, 0),
 }
 CONFERENCE: Mapping[str, Rank] = {"init": (0, 0), "in-progress": (1, 0), "completed": (2, 0)}
+# A participant comes and goes; whether it is there is an attribute that the provider's sequence numbers order.
+PARTICIPANT: Mapping[str, Rank] = {"joined": (0, 0), "left": (1, 0)}
 
 RANKS: Mapping[Kind, Mapping[str, Rank]] = {
     "message": MESSAGE,
     "call": CALL,
     "recording": RECORDING,
     "conference": CONFERENCE,
+    "participant": PARTICIPANT,
 }
 
 TERMINAL: Mapping[Kind, Set[str]] = {
@@ -67,3 +72,45 @@ TERMINAL: Mapping[Kind, Set[str]] = {
     "conference": {"completed"},
     "participant": {"left"},
 }
+"""Where nothing more is expected, but `read` after `delivered`, `deleted` after a recording ended, or a rejoin."""
+
+FIRST: Mapping[Kind, Sequence[str]] = {
+    "message": ("accepted", "scheduled", "queued", "receiving", "received"),
+    "call": ("queued", "initiated", "ringing"),
+    "recording": ("in-progress",),
+    "conference": ("init",),
+    "participant": ("joined", "left"),
+}
+"""Where a life begins. A participant that could not be added leaves without having joined."""
+
+NEXT: Mapping[Kind, Mapping[str, Sequence[str]]] = {
+    "message": {
+        "accepted": ("queued", "failed"),
+        "scheduled": ("queued", "canceled", "failed"),
+        "queued": ("sending", "sent", "failed", "canceled"),
+        "sending": ("sent", "failed"),
+        "sent": ("delivered", "undelivered", "partially_delivered"),
+        "delivered": ("read",),
+        "receiving": ("received",),
+    },
+    "call": {
+        "queued": ("initiated", "canceled", "failed", "busy", "no-answer"),
+        "initiated": ("ringing", "busy", "no-answer", "failed", "canceled"),
+        "ringing": ("in-progress", "busy", "no-answer", "failed", "canceled"),
+        "in-progress": ("completed", "failed"),
+    },
+    "recording": {
+        "in-progress": ("paused", "stopped", "processing", "completed", "absent", "failed"),
+        "started": ("in-progress",),
+        "paused": ("in-progress", "resumed", "stopped", "processing", "completed", "absent", "failed"),
+        "resumed": ("in-progress", "paused"),
+        "stopped": ("processing", "completed", "absent", "failed"),
+        "processing": ("completed", "absent", "failed"),
+        "completed": ("deleted",),
+        "absent": ("deleted",),
+        "failed": ("deleted",),
+    },
+    "conference": {"init": ("in-progress", "completed"), "in-progress": ("completed",)},
+    "participant": {"joined": ("left",), "left": ("joined",)},
+}
+"""What the provider may say next. Its callbacks skip what nobody subscribed to, so a path, not an edge, is legal."""

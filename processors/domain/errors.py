@@ -1,51 +1,29 @@
 """Error classes: whose problem a message error code is. Data, because the provider changes the causes of codes.
 
-Source: https://www.twilio.com/docs/api/errors; classes are ours, and are metric labels.
+Source: https://www.twilio.com/docs/api/errors, whose page of a code is `…/errors/30003`; the classes are ours, and are
+metric labels. What is in no class here is `other`.
 """
 
 from collections.abc import Mapping
 
-CLASS_OF: Mapping[int, str] = {
-    30001: "rate",
-    30002: "account",
-    30003: "handset",
-    30004: "handset",
-    30005: "handset",
-    30006: "carrier",
-    30007: "content",
-    30008: "carrier",
-    30010: "account",
-    30011: "content",
-    30017: "carrier",
-    30018: "sender",
-    30019: "content",
-    30020: "account",
-    30022: "rate",
-    30023: "rate",
-    30024: "sender",
-    30027: "rate",
-    30032: "sender",
-    30033: "sender",
-    30034: "sender",
-    30035: "sender",
-    30410: "carrier",
-    30450: "carrier",
-    63016: "content",
-    63018: "rate",
-    63024: "handset",
-    63032: "content",
-    21610: "handset",
-    21611: "rate",
-    21211: "handset",
-    21614: "handset",
-    21612: "carrier",
-    21606: "sender",
-    21608: "account",
-    21703: "sender",
-    21704: "sender",
+CODES: Mapping[str, tuple[int, ...]] = {
+    # The carrier did not take it, or lost it: congested, unreachable, blocked for a while, or it does not say why.
+    "carrier": (30006, 30008, 30017, 30410, 30450, 21612),
+    # The phone, or whoever holds it: switched off, unknown, no mobile, opted out, not on the channel.
+    "handset": (30003, 30004, 30005, 21610, 21614, 21211, 63024),
+    # What was to be sent: filtered, too large, of a kind that is not supported, without the template that is needed.
+    "content": (30007, 30009, 30011, 30019, 63016, 63032),
+    # Who was to send it: not registered, not verified, not ours, no sender in the service.
+    "sender": (30018, 30024, 30032, 30033, 30034, 30035, 21606, 21703, 21704),
+    # Too much at once or in a day.
+    "rate": (30001, 30022, 30023, 30025, 30026, 30027, 30031, 21611, 63018),
+    # The account: suspended, on trial, over its price, not allowed to schedule.
+    "account": (30002, 30010, 30020, 30028, 30029, 30030, 21608),
 }
 
-CLASSES = ("carrier", "handset", "content", "sender", "rate", "account", "other")
+CLASSES = (*CODES, "other")
+
+CLASS_OF: Mapping[int, str] = {code: name for name, codes in CODES.items() for code in codes}
 
 
 def error_class(code: int) -> str:

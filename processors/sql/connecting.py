@@ -9,22 +9,76 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+CONNECT_TIMEOUT = 10.0
+"""Seconds."""
+
+PRAGMAS = (
+    "journal_mode=WAL",
+    # FULL, because NORMAL can lose the last commits on power loss while Kafka's offset is ahead of them.
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=5000",
+    "cache_size=-65536",  # KiB
+    "mmap_size=1073741824",
+    "temp_store=MEMORY",
+)
+
+SERVER_SETTINGS = {
+    "application_name": "switchhook",
+    # A statement that was prepared while a table was small keeps its plan when it is large: no plan may read it whole.
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+}
+
 
 class AlreadyInUse(Exception):
     """Another process holds the embedded database."""
 
 
-def connect(url: str) -> AsyncEngine:
-    """An engine for `sqlite+aiosqlite:///path`. The file is made readable by its owner only."""
+def connect(url: str, *, timeout: float = 30.0) -> AsyncEngine:
+    """An engine for `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`. A file is made readable by its owner only.
+
+    `timeout` is in seconds, of a statement on PostgreSQL.
+    """
     # Parameters are numbers and bodies, which no traceback may show.
+    if make_url(url).get_backend_name() == "postgresql":
+        return create_async_engine(
+            url, hide_parameters=True, pool_pre_ping=True, connect_args=_limits(timeout, SERVER_SETTINGS)
+        )
     engine = create_async_engine(url, hide_parameters=True)
-    if engine.dialect.name == "sqlite":
-        path = _file(url)
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        event.listen(engine.sync_engine, "connect", _prepare)
+    create_file(url)
+    event.listen(engine.sync_engine, "connect", _prepare)
     return engine
+
+
+def create_file(url: str) -> str:
+    """The path of an embedded database, its file made readable by its owner only."""
+    path = _file(url)
+    if path is None:
+        return ":memory:"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    return str(path)
+
+
+def postgres_arguments(url: str, timeout: float) -> dict[str, Any]:
+    """What asyncpg's own `connect` takes, read from the URL as SQLAlchemy reads it."""
+    parsed = make_url(url)
+    dialect = parsed.get_dialect()()
+    _, arguments = dialect.create_connect_args(parsed)
+    return {**arguments, **_limits(timeout, SERVER_SETTINGS)}
+
+
+def _limits(timeout: float, settings: dict[str, str]) -> dict[str, Any]:
+    """The server ends what takes too long; where it does not answer at all, we do, a little later."""
+    return {
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": timeout + 5,
+        "server_settings": {**settings, "statement_timeout": str(int(timeout * 1000))},
+    }
 
 
 def hold(url: str) -> IO[str] | None:
@@ -53,7 +107,6 @@ def _file(url: str) -> Path | None:
 
 def _prepare(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    # FULL, because NORMAL can lose the last commits on power loss while Kafka's offset is ahead of them.
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

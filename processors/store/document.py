@@ -1,56 +1,122 @@
 """A row's facts as JSON, and its columns. One spelling for one set of facts, so equal rows are equal bytes."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Set
+from itertools import repeat
 from typing import Any
 
 import orjson
 
-from ingest.contract.times import rfc3339
+from processors.contract.changes import Kind
+from processors.contract.statuses import TERMINAL
 from processors.domain.errors import error_class
 from processors.domain.facts import Attribute, Facts, Resource, Seen
-from processors.domain.statuses import TERMINAL, status
+from processors.domain.stamps import Stamp
+from processors.domain.statuses import status
+
+STORED = ("key", "kind", "account_sid", "version", "first_received", "due_at", "sweeps", "seen", "attributes")
+"""The columns that make a Resource again."""
+
+MOVING = ("version", "status", "failure", "error_class", "changed_at", "due_at", "sweeps", "seen")
+"""The columns that change as a resource goes its way. Most writes are of these alone."""
+
+FIXED = (
+    "kind", "account_sid", "direction", "from_address", "to_address", "call_sid", "conference_sid", "first_received",
+    "attributes",
+)  # fmt: skip
+"""The columns that are as they were while its attributes are, and what it was first heard of."""
+
+_WISHED = frozenset({"delivered", "received", "read", "completed", "deleted", "left"})
+FAILURES: Mapping[Kind, Set[str]] = {kind: TERMINAL[kind] - _WISHED for kind in TERMINAL}
+"""Terminal statuses that are rare and looked for: they have an index, the others are found by time."""
+
+_UNORDERED = (-1, "")
+_OUT = orjson.OPT_SORT_KEYS
 
 
-def dump(facts: Facts) -> str:
-    """`{"seen": {name: [received, at|null]}, "attributes": {name: [value, sequence, at]}}`, keys sorted."""
-    seen = {name: [rfc3339(s.received), rfc3339(s.at) if s.at else None] for name, s in facts.seen.items()}
-    attributes = {name: [a.value, a.sequence, a.at] for name, a in facts.attributes.items()}
-    return orjson.dumps({"seen": seen, "attributes": attributes}, option=orjson.OPT_SORT_KEYS).decode()
+def dump_seen(facts: Facts) -> str:
+    families: dict[str, Any] = {}
+    if facts.statuses:
+        families["statuses"] = facts.statuses
+    if facts.events:
+        families["events"] = facts.events
+    if facts.errors:
+        families["errors"] = facts.errors
+    return orjson.dumps(families, option=_OUT).decode()
 
 
-def load(document: str) -> Facts:
-    read = orjson.loads(document)
+def dump_attributes(facts: Facts) -> str:
+    """Those that say nothing of their order (most do not) apart, since they are read back in one go."""
+    plain = {name: each[0] for name, each in facts.attributes.items() if each[1:] == _UNORDERED}
+    if len(plain) == len(facts.attributes):
+        return orjson.dumps({"plain": plain}, option=_OUT).decode()
+    ordered = {name: each for name, each in facts.attributes.items() if each[1:] != _UNORDERED}
+    return orjson.dumps({"ordered": ordered, "plain": plain}, option=_OUT).decode()
+
+
+def load(seen: str, attributes: str) -> Facts:
+    families = orjson.loads(seen)
     return Facts(
-        {
-            name: Seen(datetime.fromisoformat(received), datetime.fromisoformat(at) if at else None)
-            for name, (received, at) in read["seen"].items()
-        },
-        {name: Attribute(value, sequence, at) for name, (value, sequence, at) in read["attributes"].items()},
+        _times(families.get("statuses")),
+        _times(families.get("events")),
+        _times(families.get("errors")),
+        _attributes(orjson.loads(attributes)),
     )
 
 
-def columns(row: Resource) -> Mapping[str, Any]:
-    """The row as the `resources` table has it."""
+def _times(family: Mapping[str, Any] | None) -> Mapping[str, Seen]:
+    return dict(zip(family, map(tuple, family.values()), strict=True)) if family else {}
+
+
+def _attributes(sorts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Attribute]:
+    plain = sorts["plain"]
+    found: dict[str, Attribute] = dict(zip(plain, zip(plain.values(), repeat(-1), repeat("")), strict=True))
+    if "ordered" in sorts:
+        found |= {name: (value, sequence, at) for name, (value, sequence, at) in sorts["ordered"].items()}
+    return found
+
+
+def lifetime(facts: Facts) -> tuple[Stamp, Stamp]:
+    """When the first and the newest of its facts were received; empty where nothing was seen."""
+    times = [each[0] for each in facts.statuses.values()]
+    if facts.events:
+        times += [each[0] for each in facts.events.values()]
+    if facts.errors:
+        times += [each[0] for each in facts.errors.values()]
+    return (min(times), max(times)) if times else ("", "")
+
+
+def moving(row: Resource, newest: Stamp) -> tuple[Any, ...]:
+    """The columns MOVING."""
     facts = row.facts
     current = status(row.kind, facts)
-    code = max((int(name) for name in facts.names("error")), default=None)
-    first = min((seen.received for seen in facts.seen.values()), default=None)
-    return {
-        "key": row.key,
-        "kind": row.kind,
-        "account_sid": row.account_sid,
-        "version": row.version,
-        "status": current,
-        "terminal": current in TERMINAL[row.kind],
-        "direction": facts.text("direction"),
-        "from_address": facts.text("from"),
-        "to_address": facts.text("to"),
-        "error_code": code,
-        "error_class": None if code is None else error_class(code),
-        "correlation": facts.text("correlation"),
-        "call_sid": facts.text("call_sid"),
-        "conference_sid": facts.text("conference_sid"),
-        "first_received": rfc3339(first) if first else "",
-        "document": dump(facts),
-    }
+    return (
+        row.version,
+        current and current.replace("\0", ""),
+        current if current in FAILURES[row.kind] else None,
+        error_class(max(map(int, facts.errors))) if facts.errors else None,
+        newest,
+        row.due,
+        row.sweeps,
+        dump_seen(facts),
+    )
+
+
+def fixed(row: Resource, first: Stamp) -> tuple[Any, ...]:
+    """The columns FIXED."""
+    attributes = row.facts.attributes
+    return (
+        row.kind,
+        row.account_sid,
+        _text(attributes.get("direction")),
+        _text(attributes.get("from")),
+        _text(attributes.get("to")),
+        _text(attributes.get("call_sid") or attributes.get("parent_call_sid")),
+        _text(attributes.get("conference_sid")),
+        first,
+        dump_attributes(row.facts),
+    )
+
+
+def _text(attribute: Attribute | None) -> str | None:
+    """For a column. Empty is none: what was scrubbed is not to be found. PostgreSQL takes no NUL in a text."""
+    return None if attribute is None else str(attribute[0]).replace("\0", "") or None

@@ -1,63 +1,181 @@
-"""The store in SQL: one read and one conditional write a batch, the same statements on SQLite and PostgreSQL."""
+"""The store in SQL, on SQLite and PostgreSQL: a batch is one read and one conditional write.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+What a read gave out is remembered until it is written: attributes that are still the same object have not changed, so
+the columns that are made of them, most of a row, are neither spelled nor sent again.
+"""
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from processors.contract.state import RESOURCES
-from processors.domain.facts import Resource
-from processors.store.document import columns, load
-from processors.store.port import Conflict, StoreUnavailable
+import orjson
 
-# SQLite allows 32,766 parameters in a statement since 3.32; older ones 999.
-KEYS_PER_READ = 900
+from processors.domain.facts import Attribute, Resource
+from processors.domain.stamps import Stamp
+from processors.sql import Database, DatabaseUnavailable, Missed
+from processors.sql.database import Row
+from processors.store.document import fixed, lifetime, load, moving
+from processors.store.personal import is_about, scrubbed
+from processors.store.port import Conflict, Forgotten, StoreUnavailable
+from processors.store.statements import STATEMENTS
 
-_UPDATE = (
-    RESOURCES.update()
-    .where(RESOURCES.c.key == bindparam("its_key"), RESOURCES.c.version == bindparam("its_version"))
-    .values({name: bindparam(name) for name in RESOURCES.c.keys() if name != "key"})  # noqa: SIM118
-)
+GIVEN = 50_000
+"""Rows that are remembered, at most."""
+
+STRETCH = 10_000
+"""Rows that are looked through in one statement when somebody is forgotten."""
+
+
+Armed = tuple[Stamp, Sequence[str]]
+"""When, and the keys of the rows that are due then."""
+
+
+class Given(NamedTuple):
+    attributes: Mapping[str, Attribute]
+    first: Stamp
+    due: Stamp | None
 
 
 class SqlStore:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ask = STATEMENTS[database.dialect]
+        self._given: dict[str, Given] = {}
 
-    async def read(self, keys: Sequence[str]) -> Mapping[str, Resource]:
-        wanted = (RESOURCES.c.key, RESOURCES.c.kind, RESOURCES.c.account_sid, RESOURCES.c.version, RESOURCES.c.document)
-        found: dict[str, Resource] = {}
-        try:
-            async with self._engine.connect() as connection:
-                for start in range(0, len(keys), KEYS_PER_READ):
-                    some = keys[start : start + KEYS_PER_READ]
-                    rows = await connection.execute(select(*wanted).where(RESOURCES.c.key.in_(some)))
-                    for key, kind, account, version, document in rows:
-                        found[key] = Resource(key, kind, account, version, load(document))
-        except DBAPIError as error:
-            raise StoreUnavailable(str(error.orig)) from error
+    async def read(self, keys: Sequence[str]) -> Mapping[str, Resource | Forgotten]:
+        if len(self._given) > GIVEN:
+            self._given.clear()
+        found: dict[str, Resource | Forgotten] = {}
+        with told():
+            for row in await self._database.fetch(self._ask.read, list(keys)) if keys else ():
+                found[row[0]] = self._resource(row)
+            if len(found) < len(keys):
+                unknown = [key for key in keys if key not in found]
+                found |= {key: Forgotten(key, at) for key, at in await self._database.fetch(self._ask.gone, unknown)}
         return found
 
     async def write(self, rows: Sequence[Resource], expected: Mapping[str, int]) -> None:
-        new = [columns(row) for row in rows if expected[row.key] == 0]
         # In key order, so that two workers that meet in the same rows wait for each other instead of deadlocking.
-        known = sorted((row for row in rows if expected[row.key] > 0), key=lambda row: row.key)
-        try:
-            async with self._engine.begin() as connection:
-                if new:
-                    await connection.execute(RESOURCES.insert(), sorted(new, key=lambda row: str(row["key"])))
-                if known:
-                    changed = await connection.execute(_UPDATE, [_update(row, expected[row.key]) for row in known])
-                    if changed.rowcount != len(known):
-                        raise Conflict(f"{len(known) - changed.rowcount} rows changed in between")
-        except IntegrityError as error:
-            raise Conflict("a row that was new exists by now") from error
-        except DBAPIError as error:
-            raise StoreUnavailable(str(error.orig)) from error
+        inserts, updates, moves, due = [], [], [], defaultdict[Stamp, list[str]](list)
+        for row in sorted(rows):
+            key, version, given = row.key, expected[row.key], self._given.pop(row.key, None)
+            first, newest = lifetime(row.facts)
+            if row.due is not None and (given is None or given.due != row.due):
+                due[row.due].append(key)
+            if version == 0:
+                inserts.append((key, *moving(row, newest), *fixed(row, first)))
+            elif given is not None and given.attributes is row.facts.attributes and given.first == first:
+                moves.append((version, key, *moving(row, newest)))
+            else:
+                updates.append((version, key, *moving(row, newest), *fixed(row, first)))
+        ask = self._ask
+        puts = [(ask.insert, inserts), (ask.update, updates), (ask.move, moves), (ask.arm, _armed(due.items()))]
+        with told():
+            await self._database.put(*((statement, many) for statement, many in puts if many))
+
+    async def claim(self, now: Stamp, until: Stamp, limit: int) -> Sequence[Resource]:
+        ask = self._ask
+        with told():
+            async with self._database.begin() as transaction:
+                taken, left = _taken(await transaction.fetch(ask.pending, now, limit), limit)
+                if not taken:
+                    return ()
+                await transaction.fetch(ask.disarm, sorted(taken))
+                keys = [key for some in taken.values() for key in some]
+                rows = await transaction.fetch(ask.claim, sorted(set(keys)), now, until)
+                claimed = {row[0]: self._resource(row) for row in rows}
+                again = _armed([*left, *([(until, sorted(claimed))] if claimed else [])])
+                if again:
+                    await transaction.put((ask.arm, again))
+        return [claimed.pop(key) for key in keys if key in claimed]
+
+    async def children(self, sid: str) -> Sequence[Resource]:
+        with told():
+            return [self._resource(row) for row in await self._database.fetch(self._ask.children, sid)]
+
+    async def expire(self, before: Stamp, now: Stamp, limit: int) -> int:
+        ask = self._ask
+        with told():
+            async with self._database.begin() as transaction:
+                keys = [row[0] for row in await transaction.fetch(ask.old, before, limit)]
+                if keys:
+                    await transaction.fetch(ask.remember, keys, now)
+                    await transaction.fetch(ask.remove, keys)
+        return len(keys)
+
+    async def bury(self, before: Stamp, limit: int) -> int:
+        with told():
+            return len(await self._database.fetch(self._ask.bury, before, limit))
+
+    async def forget(self, number: str) -> Sequence[str]:
+        scrubbed_keys, last = set[str](), ""
+        while True:
+            with told():
+                (end,) = (await self._database.fetch(self._ask.stretch, last, STRETCH))[0]
+                if end is None:
+                    return sorted(scrubbed_keys)
+                rows = await self._database.fetch(self._ask.holding, number, last, end)
+            hit = [row for row in map(self._resource, rows) if is_about(row, number)]
+            hanging = [child for row in hit if row.kind == "call" for child in await self.children(row.key)]
+            for row in (*hit, *hanging):
+                if row.key not in scrubbed_keys:
+                    await self._scrub(row, number)
+                    scrubbed_keys.add(row.key)
+            last = end
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def _scrub(self, row: Resource, number: str) -> None:
+        """Whoever writes it meanwhile: it is read and scrubbed again."""
+        while True:
+            after = scrubbed(row, number)
+            if after is row:
+                return
+            try:
+                await self.write([after], {row.key: row.version})
+                return
+            except Conflict:
+                found = (await self.read([row.key])).get(row.key)
+                if not isinstance(found, Resource):
+                    return
+                row = found
+
+    def _resource(self, row: Row) -> Resource:
+        key, kind, account_sid, version, first, due, sweeps, seen, attributes = row
+        facts = load(seen, attributes)
+        self._given[key] = Given(facts.attributes, first, due)
+        return Resource(key, kind, account_sid, version, facts, due, sweeps)
 
 
-def _update(row: Resource, expected: int) -> Mapping[str, Any]:
-    values = dict(columns(row))
-    return {**values, "its_key": values.pop("key"), "its_version": expected}
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """The database's words in the store's own."""
+    try:
+        yield
+    except Missed as error:
+        raise Conflict(f"{error} changed in between") from None
+    except DatabaseUnavailable as error:
+        raise StoreUnavailable(str(error)) from None
+
+
+def _armed(due: Iterable[Armed]) -> Sequence[tuple[Stamp, str]]:
+    return [(at, orjson.dumps(keys).decode()) for at, keys in due]
+
+
+def _taken(
+    entries: Sequence[Row], limit: int
+) -> tuple[Mapping[int, Sequence[str]], Sequence[tuple[Stamp, Sequence[str]]]]:
+    """Of what is pending as much as is wanted, and what stays for others."""
+    taken: dict[int, Sequence[str]] = {}
+    left = []
+    for number, at, keys in entries:
+        if limit <= 0:
+            break
+        some = orjson.loads(keys)
+        taken[number] = some[:limit]
+        if some[limit:]:
+            left.append((at, some[limit:]))
+        limit -= len(some)
+    return taken, left

@@ -10,7 +10,18 @@ CATALOGUE: Sequence[tuple[str, str, Sequence[str], str]] = (
     ("switchhook_stream_retries_total", "counter", ("topic",), "batches tried again after store or broker failed"),
     ("switchhook_stream_batch_seconds", "histogram", ("topic",), "time in the handler, retries included"),
     ("switchhook_stream_lag_records", "gauge", ("topic", "partition"), "records behind the end of the partition"),
-    ("switchhook_stream_oldest_seconds", "gauge", ("topic",), "age of the record handled last while there is lag"),
+    (
+        "switchhook_stream_oldest_seconds",
+        "gauge",
+        ("topic",),
+        "age of the oldest record not done; 0 without lag",
+    ),
+    (
+        "switchhook_stream_time_to_loss_seconds",
+        "gauge",
+        ("topic",),
+        "retention less the age of the oldest record not done",
+    ),
 )
 
 
@@ -23,10 +34,14 @@ class StreamMetrics:
     batch_seconds: Histogram
     lag: Gauge
     oldest: Gauge
+    time_to_loss: Gauge
 
     def __init__(self, registry: CollectorRegistry) -> None:
         made: list[Counter | Gauge | Histogram] = []
         kinds = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
         for name, kind, labels, meaning in CATALOGUE:
             made.append(kinds[kind](name.removesuffix("_total"), meaning, labels, registry=registry))
-        self.records, self.batches, self.retries, self.batch_seconds, self.lag, self.oldest = made  # type: ignore[assignment]
+        (
+            self.records, self.batches, self.retries, self.batch_seconds,
+            self.lag, self.oldest, self.time_to_loss,
+        ) = made  # type: ignore[assignment]  # fmt: skip

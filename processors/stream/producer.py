@@ -1,22 +1,25 @@
 """The producer port, on Kafka and in memory. What was published is in every in-sync replica when the call returns."""
 
 import asyncio
+import random
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
-from ingest.contract.kafka import Kafka, close, has_lost_count
+from ingest.contract.kafka import Kafka, close, has_lost_count, place
+from ingest.contract.topics import RECORD_BYTES
 
 _FLUSH_SECONDS = 1.0
+# One batch a partition and round trip, so what a handler publishes for a partition is to fit into one. The client's
+# default of 16 KB is some fifty round trips for a thousand records. A topic takes batches up to `max.message.bytes`.
+_BATCH_BYTES = int(RECORD_BYTES * 0.9)
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to publish. Without a `partition`, the key decides as in the Java client."""
 
     topic: str
@@ -61,7 +64,6 @@ class KafkaProducer:
         self._deadline = deadline
         self._client: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
-        self._place = DefaultPartitioner()
 
     async def start(self) -> None:
         """Raises BrokerUnavailable when nobody answers."""
@@ -95,6 +97,7 @@ class KafkaProducer:
             acks="all",
             enable_idempotence=self._kafka.idempotence,
             linger_ms=0,
+            max_batch_size=_BATCH_BYTES,
             request_timeout_ms=int(self._deadline * 1000),
             **self._kafka.aiokafka_options(),
         )
@@ -107,23 +110,42 @@ class KafkaProducer:
         return client
 
     async def _send(self, client: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
-        places: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
-        for record in records:
-            places[record.topic, await self._partition(client, record)].append(record)
+        places = grouped(records, {topic: await _partitions(client, topic) for topic in {r.topic for r in records}})
         sent: list[asyncio.Future[Any]] = []
-        for (topic, partition), some in places.items():
-            batch = client.create_batch()
-            for record in some:
-                added = batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
-                if added is None:  # the batch is full: it goes, and another one takes the record
+        try:
+            for (topic, partition), some in places.items():
+                for batch in _batches(client, some):
                     sent.append(await client.send_batch(batch, topic, partition=partition))
-                    batch = client.create_batch()
-                    batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
-            sent.append(await client.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*sent)
+            await asyncio.gather(*sent)
+        finally:
+            for one in sent:  # where one has failed nobody waits for the others, and nobody is to be warned of that
+                one.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _partition(self, client: AIOKafkaProducer, record: Outgoing) -> int:
-        if record.partition is not None:
-            return record.partition
-        partitions = sorted(await client.partitions_for(record.topic))
-        return int(self._place(record.key, partitions, partitions))
+
+def grouped(records: Sequence[Outgoing], partitions: Mapping[str, int]) -> Mapping[tuple[str, int], list[Outgoing]]:
+    """Records by topic and partition, in order. Those without a key go to one partition together, any one."""
+    places: dict[tuple[str, int], list[Outgoing]] = defaultdict(list)
+    anywhere = {topic: random.randrange(count) for topic, count in partitions.items()}  # noqa: S311  # no secret
+    for record in records:
+        topic, key, partition = record.topic, record.key, record.partition
+        if partition is None:
+            partition = anywhere[topic] if key is None else place(key, partitions[topic])
+        places[topic, partition].append(record)
+    return places
+
+
+async def _partitions(client: AIOKafkaProducer, topic: str) -> int:
+    return len(await client.partitions_for(topic))
+
+
+def _batches(client: AIOKafkaProducer, records: Sequence[Outgoing]) -> Iterator[BatchBuilder]:
+    batch = client.create_batch()
+    append = batch.append
+    for record in records:
+        headers = list(record.headers)
+        if append(timestamp=None, key=record.key, value=record.value, headers=headers) is None:
+            yield batch
+            batch = client.create_batch()
+            append = batch.append
+            append(timestamp=None, key=record.key, value=record.value, headers=headers)  # the first always fits
+    yield batch

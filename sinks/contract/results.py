@@ -1,8 +1,9 @@
 """Results: what came of an action. One record each time that becomes known; the last one of an id stands."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from ingest.contract.events import Frozen
 from ingest.contract.sids import AccountSid
@@ -18,7 +19,9 @@ class Outcome(StrEnum):
 
 
 class Result(Frozen):
-    """`resource_sid` is what the action made or touched; `error_code` is the provider's, `reason` ours (`capped`)."""
+    """`resource_sid` is what the action made or touched; `error_code` is the provider's, `reason` ours (`capped`).
+    `observed` is how many resources a list showed, each of which is an event of its own by then.
+    """
 
     action_id: str
     action_type: str
@@ -29,4 +32,5 @@ class Result(Frozen):
     error_code: int | None = None
     http_status: int | None = None
     reason: str | None = None
+    observed: Annotated[int, Field(ge=0)] | None = None
     at: Instant

@@ -17,15 +17,16 @@ import structlog
 
 from ingest.contract.codec import Envelope, encode, occurred
 from ingest.contract.events import MODELS, Event
-from processors.contract.actions import REPEATABLE, Action
+from processors.contract.actions import REPEATABLE, Action, AnyList, ListAction
 from processors.stream.producer import BrokerUnavailable, Outgoing, Producer
 from sinks.contract.codec import encode_result
 from sinks.contract.results import Outcome, Result
 from sinks.contract.topics import RESULTS
+from sinks.ledger.listing import read_list
 from sinks.ledger.port import OPEN, Entry, Ledger, LedgerUnavailable, Settlement, State
 from sinks.metrics import Metrics
 from sinks.twilio.observations import Unreadable, effect, observe
-from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
+from sinks.twilio.replies import Done, Listed, Lost, NotYet, Refused, Reply
 
 log = structlog.get_logger("sinks")
 
@@ -38,6 +39,9 @@ class Provider(Protocol):
 
     async def look_up(self, action: Action, sid: str) -> Reply:
         """Reads what it made."""
+
+    async def page(self, action: AnyList, uri: str | None) -> Reply:
+        """Reads one page of a list: the first, or the one at `uri`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +151,7 @@ class Performer:
             except Exception:  # the outermost of this task: a fault of ours, and the request may have left
                 log.exception("performing failed", action=action.type, id=action.id)
                 reply = Lost("fault")
-        pause = backoff(entry.attempts, self._pace, random.random())  # noqa: S311  # jitter, not a secret
-        settlement = settle(entry, reply, self._clock().timestamp() + pause)
+        settlement = settle(entry, reply, self._clock().timestamp() + self._wait(entry.attempts))
         if isinstance(reply, Lost) and settlement.state is State.WAITING:
             self._metrics.repeats.labels(action.type).inc()
         self._answers.put_nowait(settlement)
@@ -167,7 +170,27 @@ class Performer:
     async def _reply(self, entry: Entry) -> Reply:
         if entry.is_lookup and entry.resource_sid is not None:
             return await self._provider.look_up(entry.action, entry.resource_sid)
+        if isinstance(entry.action, ListAction):
+            return await self._list(entry.action)
         return await self._provider.perform(entry.action)
+
+    async def _list(self, action: AnyList) -> Reply:
+        async def ask(uri: str | None) -> Reply:
+            with contextlib.suppress(LedgerUnavailable):  # at worst the lease runs out, and it is read twice
+                await self._ledger.renew(action.id, self._clock().timestamp() + self._pace.lease)
+            return await self._provider.page(action, uri)
+
+        async def publish(events: Sequence[Event]) -> None:
+            at = self._clock()
+            await self._producer.publish([observation(event, at, self._prefix) for event in events])
+
+        try:
+            return await read_list(action, ask, publish, lambda attempt: asyncio.sleep(self._wait(attempt)))
+        except BrokerUnavailable:
+            return NotYet("no_broker")
+
+    def _wait(self, attempts: int) -> float:
+        return backoff(attempts, self._pace, random.random())  # noqa: S311  # jitter, not a secret
 
     async def _settle(self) -> None:
         """Writes down all answers that are there, in one transaction."""
@@ -226,8 +249,9 @@ def settle(entry: Entry, reply: Reply, again: float) -> Settlement:
         case Done(http_status, body):
             event = _shown(entry, body)
             shown = event.model_dump_json(exclude_none=True, by_alias=True).encode() if event else None
-            sid = effect(event) or getattr(action, "call_sid", None)
-            return Settlement(action.id, State.DONE, 0.0, sid, http_status, observation=shown)
+            return Settlement(action.id, State.DONE, 0.0, effect(action, event), http_status, observation=shown)
+        case Listed(http_status, observed):
+            return Settlement(action.id, State.DONE, http_status=http_status, observed=observed)
         case Refused(status, error_code, _) if entry.is_lookup:
             # It was made, and is gone by now: that it was made stays true.
             return Settlement(action.id, State.DONE, http_status=status, error_code=error_code)
@@ -258,18 +282,9 @@ def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:
     action, at = entry.action, datetime.fromtimestamp(entry.settled_at, UTC)
     records = []
     if entry.observation is not None:
-        event = _event(entry.observation)
-        encoded = encode(
-            Envelope(
-                event=event,
-                source=f"//twilio.com/{event.account_sid}/rest",
-                received=at,
-                time=occurred(event),
-                # Only what an action made is its own; what it fetched or changed is somebody's.
-                correlation=None if REPEATABLE[action.type] else action.id,
-            )
-        )
-        records.append(Outgoing(encoded.topic.called(prefix), encoded.key, encoded.value, encoded.headers))
+        # Only what an action made is its own; what it fetched or changed is somebody's.
+        correlation = None if REPEATABLE[action.type] else action.id
+        records.append(observation(_event(entry.observation), at, prefix, correlation))
     result = Result(
         action_id=action.id,
         action_type=action.type,
@@ -280,10 +295,18 @@ def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:
         error_code=entry.error_code,
         http_status=entry.http_status,
         reason=entry.reason,
+        observed=entry.observed,
         at=at,
     )
     key, value, headers = encode_result(result)
     return [*records, Outgoing(RESULTS.called(prefix), key, value, headers)]
+
+
+def observation(event: Event, at: datetime, prefix: str, correlation: str | None = None) -> Outgoing:
+    """The record of what a REST answer showed."""
+    source = f"//twilio.com/{event.account_sid}/rest"
+    encoded = encode(Envelope(event=event, source=source, received=at, time=occurred(event), correlation=correlation))
+    return Outgoing(encoded.topic.called(prefix), encoded.key, encoded.value, encoded.headers)
 
 
 def _event(observation: bytes) -> Event:

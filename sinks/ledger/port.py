@@ -48,6 +48,7 @@ class Entry:
     error_code: int | None = None
     reason: str | None = None
     observation: bytes | None = None
+    observed: int | None = None
     settled_at: float = 0.0
     revision: int = 0
     published: bool = True
@@ -60,7 +61,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What came of one attempt. WAITING means: again at `due`. `observation` is an event's JSON."""
+    """What came of one attempt. WAITING means: again at `due`. `observation` is an event's JSON.
+
+    A list's observations are published before it is settled; `observed` says how many.
+    """
 
     action_id: str
     state: State
@@ -70,6 +74,7 @@ class Settlement:
     error_code: int | None = None
     reason: str | None = None
     observation: bytes | None = None
+    observed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def renew(self, action_id: str, until: float) -> None:
+        """One that takes long is still under way: its lease lasts until then, if it runs."""
+        ...
+
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         """Where the effect of an unknown one was seen meanwhile, it waits to be looked up."""
         ...
@@ -126,8 +135,8 @@ class Ledger(Protocol):
 
 
 def recipient(action: Action) -> str | None:
-    """Who is reached by it, for the cap; None where nobody is."""
-    return getattr(action, "to", None)
+    """Who is reached by it, for the cap; None where nobody is. The `to` of a list is a filter."""
+    return None if REPEATABLE[action.type] else getattr(action, "to", None)
 
 
 def refusal(entry: Entry, now: float, recent: int, cap: int) -> str | None:
@@ -181,6 +190,11 @@ class MemoryLedger:
             for e in self.entries.values()
         )
 
+    async def renew(self, action_id: str, until: float) -> None:
+        entry = self.entries[action_id]
+        if entry.state is State.RUNNING:
+            self._put(entry, leased_until=until)
+
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         for settlement in settlements:
             entry = self.entries[settlement.action_id]
@@ -199,6 +213,7 @@ class MemoryLedger:
                 error_code=settlement.error_code,
                 reason=settlement.reason if state is settlement.state else None,
                 observation=settlement.observation,
+                observed=settlement.observed,
                 settled_at=now,
                 revision=entry.revision + 1,
                 published=state is State.WAITING,

@@ -61,6 +61,7 @@ _SETTLE = (
         http_status=bindparam("status"),
         error_code=bindparam("code"),
         observation=bindparam("shown"),
+        observed=bindparam("count"),
         settled_at=bindparam("at"),
         revision=_T.revision + 1,
         published=or_(_SEEN, bindparam("is_published")),
@@ -130,6 +131,11 @@ class SqlLedger:
                 await connection.execute(_REFUSE, refused)
         return [_claimed(entry, now, lease) for entry in claimed]
 
+    async def renew(self, action_id: str, until: float) -> None:
+        running = ACTIONS.update().where(_T.id == action_id, _T.state == State.RUNNING)
+        async with self._begun() as connection:
+            await connection.execute(running.values(leased_until=until))
+
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         if not settlements:
             return
@@ -143,6 +149,7 @@ class SqlLedger:
                 "code": s.error_code,
                 "why": s.reason,
                 "shown": s.observation,
+                "count": s.observed,
                 "at": now,
                 "is_published": s.state is State.WAITING,
             }
@@ -272,6 +279,7 @@ def _entry(row: Row[Any]) -> Entry:
         error_code=row.error_code,
         reason=row.reason,
         observation=row.observation,
+        observed=row.observed,
         settled_at=row.settled_at,
         revision=row.revision,
         published=row.published,

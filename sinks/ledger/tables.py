@@ -27,6 +27,7 @@ ACTIONS = Table(
     Column("settled_at", Float, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("published", Boolean, nullable=False),
+    Column("observed", Integer),
     Index("actions_open", "state", "position"),
     Index("actions_by_key", "ordering_key", "state", "position"),
     Index("actions_by_recipient", "recipient", "performed_at"),

@@ -14,42 +14,16 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from processors.contract.actions import Action
+from processors.contract.actions import Action, AnyList
 from sinks.settings import Account
 from sinks.twilio import requests
-from sinks.twilio.replies import Lost, NotYet, Refused, Reply, read
+from sinks.twilio.operations import CALLS, LISTS, LOOKUPS
+from sinks.twilio.replies import CONFIRMED_BY, Lost, NotYet, Refused, Reply, confirm, read
 
 _PROVIDER = "https://api.twilio.com"
 # Shorter than servers keep an idle connection: a request into a closing one is lost, and would be unknown.
 _KEEP_IDLE_SECONDS = 2.0
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-
-Call = Callable[[Client, Any, str], Awaitable[object]]
-Lookup = Callable[[Client, str], Awaitable[object]]
-
-CALLS: Mapping[str, Call] = {
-    "messages.create": lambda sdk, a, base: sdk.messages.create_async(**requests.create_message(a, base)),
-    "calls.create": lambda sdk, a, base: sdk.calls.create_async(**requests.create_call(a, base)),
-    "calls.hang_up": lambda sdk, a, base: sdk.calls(a.call_sid).update_async(status="completed"),
-    "participants.add": lambda sdk, a, base: sdk.conferences(a.conference).participants.create_async(
-        **requests.add_participant(a, base)
-    ),
-    "participants.mute": lambda sdk, a, base: (
-        sdk.conferences(a.conference_sid).participants(a.call_sid).update_async(muted=True)
-    ),
-    "participants.remove": lambda sdk, a, base: (
-        sdk.conferences(a.conference_sid).participants(a.call_sid).delete_async()
-    ),
-    "recordings.fetch": lambda sdk, a, base: sdk.recordings(a.recording_sid).fetch_async(),
-}
-
-# How to read what an action made, once something has shown that it is there. A participant may have left by then;
-# its call stays.
-LOOKUPS: Mapping[str, Lookup] = {
-    "messages.create": lambda sdk, sid: sdk.messages(sid).fetch_async(),
-    "calls.create": lambda sdk, sid: sdk.calls(sid).fetch_async(),
-    "participants.add": lambda sdk, sid: sdk.calls(sid).fetch_async(),
-}
 
 
 class Twilio:
@@ -71,11 +45,24 @@ class Twilio:
 
     async def perform(self, action: Action) -> Reply:
         """Asks for it once. Never raises for what the provider or the network does."""
-        return await self._ask(action, lambda sdk: CALLS[action.type](sdk, action, self._public_base))
+        reply = await self._call(action, action.type)
+        if action.type in CONFIRMED_BY and isinstance(reply, Refused) and reply.http_status is not None:
+            return confirm(action.type, reply, await self._call(action, CONFIRMED_BY[action.type]))
+        return reply
+
+    async def page(self, action: AnyList, uri: str | None = None) -> Reply:
+        """Reads one page of a list: the first, or the one at `uri`, which the page before it named."""
+        if uri is None:
+            sought = requests.list_page(action)
+            return await self._ask(action, lambda sdk: LISTS[action.type](sdk, action).page_async(**sought))
+        return await self._ask(action, lambda sdk: LISTS[action.type](sdk, action).get_page_async(_PROVIDER + uri))
 
     async def look_up(self, action: Action, sid: str) -> Reply:
         """Reads what an action made."""
         return await self._ask(action, lambda sdk: LOOKUPS[action.type](sdk, sid))
+
+    async def _call(self, action: Action, operation: str) -> Reply:
+        return await self._ask(action, lambda sdk: CALLS[operation](sdk, action, self._public_base))
 
     async def _ask(self, action: Action, call: Callable[[Client], Awaitable[object]]) -> Reply:
         account = self._accounts.get(action.account_sid)

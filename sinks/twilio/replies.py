@@ -18,6 +18,14 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A list was read to its end, or its limit; `observed` resources of it were published."""
+
+    http_status: int
+    observed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The provider said no, and will say no again; without a status, we did not even ask, for `reason`."""
 
@@ -43,10 +51,29 @@ class Lost:
     http_status: int | None = None
 
 
-Reply = Done | Refused | NotYet | Lost
+Reply = Done | Listed | Refused | NotYet | Lost
 
-# What asks for a state that already is, is done. 20404: who is removed has left; 21220: the call has ended.
-ALREADY: Mapping[str, int] = {"participants.remove": 20404, "calls.hang_up": 21220}
+# What asks for a state that already is, is done. 20404: who is removed has left, what is deleted is not there;
+# 21220: the call has ended.
+ALREADY: Mapping[str, int] = {
+    "messages.delete": 20404,
+    "calls.hang_up": 21220,
+    "calls.delete": 20404,
+    "participants.remove": 20404,
+    "recordings.delete": 20404,
+}
+
+# Where the code does not tell: after a no, the resource says whether it is already as it was to be.
+CONFIRMED_BY: Mapping[str, str] = {
+    "messages.cancel": "messages.fetch",
+    "calls.cancel": "calls.fetch",
+    "conferences.end": "conferences.fetch",
+}
+_WANTED: Mapping[str, str] = {
+    "messages.cancel": "canceled",
+    "calls.cancel": "canceled",
+    "conferences.end": "completed",
+}
 
 
 def read(action_type: str, http_status: int, text: str) -> Reply:
@@ -64,6 +91,17 @@ def read(action_type: str, http_status: int, text: str) -> Reply:
     if ALREADY.get(action_type) == error_code is not None:
         return Done(http_status, {})
     return Refused(http_status, error_code)
+
+
+def confirm(action_type: str, refused: Refused, found: Reply) -> Reply:
+    """What a refusal means, now that the resource was read: an earlier try may have done what this one asked for."""
+    match found:
+        case Done(_, body):
+            return found if body.get("status") == _WANTED[action_type] else refused
+        case Refused():
+            return refused
+        case _:
+            return found
 
 
 def _object(text: str) -> Mapping[str, object]:

@@ -4,10 +4,21 @@ Every callback URL leads to the front door and asks for retries; the action's id
 """
 
 from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from ingest.contract.routes import callback_url
-from processors.contract.actions import AddParticipant, CreateCall, CreateMessage
+from processors.contract.actions import (
+    AddParticipant,
+    AnyList,
+    CreateCall,
+    CreateMessage,
+    FetchRecording,
+    HoldParticipant,
+    ListAction,
+    RedirectCall,
+)
+from sinks.twilio.observations import BY_DAY
 
 Arguments = Mapping[str, Any]
 
@@ -17,6 +28,13 @@ RECORDING_EVENTS = ["in-progress", "completed", "absent"]
 # https://www.twilio.com/docs/voice/twiml/conference#attributes-statusCallbackEvent. In the Participants API this is
 # one list; the first participant's URL and events serve the whole conference.
 CONFERENCE_EVENTS = ["start", "end", "join", "leave", "mute", "hold", "modify"]
+
+# A page is published before the next one is asked for, so it is also what a list holds of memory.
+# https://www.twilio.com/docs/usage/twilios-response#pagination
+PAGE_SIZE = 200
+_NO_FILTERS = frozenset({"type", "limit", *ListAction.model_fields})
+# What is in the path of a list, and so is none of its filters.
+_IN_PATH: Mapping[str, frozenset[str]] = {"participants.list": frozenset({"conference_sid"})}
 
 
 def create_message(action: CreateMessage, public_base: str) -> Arguments:
@@ -73,6 +91,42 @@ def add_participant(action: AddParticipant, public_base: str) -> Arguments:
         conference_status_callback_event=CONFERENCE_EVENTS,
         **(recorded if action.record else {}),
     )
+
+
+def redirect_call(action: RedirectCall) -> Arguments:
+    return _given(
+        url=action.url,
+        method=action.method,
+        twiml=action.twiml,
+        fallback_url=action.fallback_url,
+        fallback_method=action.fallback_method,
+        time_limit=action.time_limit,
+    )
+
+
+def hold_participant(action: HoldParticipant) -> Arguments:
+    return _given(hold=True, hold_url=action.hold_url, hold_method=action.hold_method)
+
+
+def fetch_recording(action: FetchRecording) -> Arguments:
+    return _given(include_soft_deleted=action.include_soft_deleted)
+
+
+def list_page(action: AnyList) -> Arguments:
+    """The first page of a list. The SDK writes times as they are, with a `Z`: ours are UTC already."""
+    left_out = _NO_FILTERS | _IN_PATH.get(action.type, frozenset())
+    sought = action.model_dump(by_alias=False, exclude=set(left_out), exclude_none=True)
+    if action.type in BY_DAY:
+        sought = {name: _day(name, value) for name, value in sought.items()}
+    return {"page_size": min(action.limit, PAGE_SIZE), **sought}
+
+
+def _day(name: str, value: object) -> object:
+    """The day of a time. `DateCreated<=` a day means until its midnight, so a window ends with the day after it."""
+    if not isinstance(value, datetime):
+        return value
+    day: date = value.date()
+    return day + timedelta(days=1) if name.endswith("_before") else day
 
 
 def _given(**arguments: Any) -> Arguments:

@@ -31,17 +31,22 @@ class Node:
         self._process.send_signal(what)
 
     async def freeze(self) -> None:
-        """Returns when it answers nothing more: its threads stop one by one, some of them after the signal was sent."""
+        """Returns when it answers nothing more."""
         assert self._process is not None
         self.tell(signal.SIGSTOP)
-        threads = Path(f"/proc/{self._process.pid}/task")
-        await until(lambda: all(_state(thread) == "T" for thread in threads.iterdir()))
+        await stopped(self._process.pid)
 
     async def stop(self) -> None:
         self.tell(signal.SIGCONT)
         self.tell(signal.SIGTERM)
         assert self._process is not None
         await self._process.wait()
+
+
+async def stopped(pid: int) -> None:
+    """Returns when all of the process stands: its threads stop one by one, some of them after the signal was sent."""
+    threads = Path(f"/proc/{pid}/task")
+    await until(lambda: all(_state(thread) == "T" for thread in threads.iterdir()))
 
 
 def _state(thread: Path) -> str:

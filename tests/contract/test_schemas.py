@@ -28,7 +28,7 @@ from processors.stream.batch import Record
 from processors.stream.deadletters import dead_letter
 from sinks.contract import codec as sinks
 from sinks.contract.results import Result
-from tests.contract.values import envelopes, models
+from tests.contract.values import document, envelopes, models
 
 Json = dict[str, Any]
 
@@ -52,7 +52,7 @@ def written(name: str, data: st.DataObject) -> tuple[Json, Headers]:
         return json.loads(record.value), record.headers
     drawn = data.draw(models(MODELS[name]))
     if isinstance(drawn, Change):
-        _, value, headers = processors.encode_change(drawn)
+        _, value, headers = processors.encode_change(document(drawn))
     elif isinstance(drawn, Result):
         _, value, headers = sinks.encode_result(drawn)
     else:

@@ -39,6 +39,11 @@ def models(model: type[Model]) -> st.SearchStrategy[Model]:
     return _of(schema, schema).filter(lambda value: _allowed(model, value)).map(model.model_validate)
 
 
+def document(model: BaseModel) -> Json:
+    """The model as its record holds it, read back."""
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 def events(model: type[Event]) -> st.SearchStrategy[Event]:
     named = st.sampled_from(["0" * 32, "an id"])
     return st.builds(lambda event, id_: event.model_copy(update={"id": id_}), models(model), named)

@@ -21,9 +21,9 @@ from structlog.testing import capture_logs
 
 from deploy.broker import command as embedded
 from ingest.contract.codec import Headers
-from ingest.contract.kafka import Kafka
+from ingest.contract.kafka import Kafka, place
 from ingest.contract.topics import CALLS, MESSAGES, RECORD_BYTES, TOPICS, Topic
-from ingest.kafka_publisher import KafkaPublisher, place
+from ingest.kafka_publisher import KafkaPublisher
 from ingest.publisher import InMemoryPublisher, Publisher, Unavailable
 from tests.conftest import Broker, free_port, until
 

@@ -3,36 +3,42 @@
 import pytest
 
 from processors.contract.actions import depth
+from processors.domain.rulebook import write_down
 from processors.domain.rules import parse_rules
 from sinks.ledger.port import State
-from tests.pipeline.world import OURS, World
+from tests.histories.voice import OURS
+from tests.pipeline.world import World
 
 ALSO_OURS = "+15559990000"
-ECHO = parse_rules(
-    """
+ECHO = write_down(
+    parse_rules(
+        """
 rules:
   - name: echo
     when: {kind: message, status: received, keyword: INFO, attributes: {opt_out_type: none}}
     then: [{action: messages.create, with: {to: "{from}", from: "{to}", body: "INFO"}}]
 """
+    )
 )
-AGAIN = parse_rules(
-    """
+AGAIN = write_down(
+    parse_rules(
+        """
 rules:
   - name: again
     when: {kind: message, status: [undelivered, failed, sent, delivered]}
     then: [{action: messages.create, with: {to: "{to}", from: "{from}", body: "{body}"}}]
 """
+    )
 )
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_a_loop_through_inbound_messages_ends_at_the_cap_of_the_recipient(seed: int) -> None:
+def test_a_loop_through_inbound_messages_ends_at_the_cap_of_the_recipient(seed: int) -> None:
     cap = 10
     world = World(seed, ECHO, cap=cap)
     world.provider.ours = frozenset({OURS, ALSO_OURS})
     world.provider.receive(ALSO_OURS, OURS, "INFO")
-    await world.run()
+    world.run()
     entries = world.ledger.entries.values()
     reached = [entry.action for entry in entries if entry.state in (State.DONE, State.UNKNOWN)]
     for number in (OURS, ALSO_OURS):
@@ -44,11 +50,11 @@ async def test_a_loop_through_inbound_messages_ends_at_the_cap_of_the_recipient(
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_a_loop_through_an_outbound_message_ends_at_the_depth_of_its_rule(seed: int) -> None:
+def test_a_loop_through_an_outbound_message_ends_at_the_depth_of_its_rule(seed: int) -> None:
     world = World(seed, AGAIN)
     provider = world.provider
-    provider.say(provider.made[(key := provider.message(None))].model_copy(update={"unsolicited": True}))
-    assert key in provider.statuses
-    await world.run()
-    actions = [entry.action for entry in world.ledger.entries.values()]
-    assert [depth(action.id) for action in actions] == [1], "a rule answers what people made, not what it made itself"
+    key = provider.message(None)
+    provider.say(provider.shown(key, unsolicited=True))
+    world.run()
+    asked = [entry.action for entry in world.ledger.entries.values() if entry.action.rule is not None]
+    assert [depth(action.id) for action in asked] == [1], "a rule answers what people made, not what it made itself"

@@ -1,14 +1,14 @@
 """The world in one thread: a provider, its wire, topics, brain and hands, joined from real cores and in-memory twins.
 
-Time is virtual and chance is seeded. Any effect on the outside (a record, a row, a request, a ledger entry) may be the
-last one before a crash; what was kept stays, what was in memory is gone.
+Time is virtual and chance is seeded. Any effect on the outside (a record, a row, a request, a ledger entry) may fail,
+be the last one before a crash, or find its process frozen while another one takes over; what was kept stays.
 """
 
 import random
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -17,256 +17,299 @@ from ingest.contract.codec import Envelope, encode
 from ingest.contract.identity import event_id
 from ingest.contract.topics import EVENT_TOPICS
 from processors.advance import Advance
-from processors.contract.actions import Action, CreateMessage, FetchRecording
-from processors.domain.facts import Resource
-from processors.domain.rules import Rules
+from processors.contract.actions import AnyList, ListAction
+from processors.domain.due import Deadlines
+from processors.domain.rulebook import Rulebook
+from processors.domain.stamps import instant
+from processors.domain.sweeping import LISTS, Windows
 from processors.metrics import create_metrics
-from processors.store.port import MemoryStore
-from processors.stream.batch import Batch, Handler, Record
+from processors.stream.batch import Handler
 from processors.stream.producer import Outgoing
-from sinks.ledger.performing import outgoing, settle
-from sinks.ledger.port import Entry, MemoryLedger, State
+from processors.sweep import Plan, Sweep, SweepMetrics
+from sinks.ledger.listing import read_list
+from sinks.ledger.performing import observation, outgoing, settle
+from sinks.ledger.port import Entry, State
 from sinks.ledger.recording import Recorder, Sightings
 from sinks.metrics import create_metrics as create_sink_metrics
-from sinks.twilio.replies import Done, Lost, NotYet, Reply
+from sinks.twilio.replies import Reply
+from tests.histories.voice import ACCOUNT
+from tests.pipeline.faults import AWAY, Crash, Faults, Freeze, drive
+from tests.pipeline.provider import Provider
+from tests.pipeline.twins import Clock, Entries, Rows, Topics
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-ACCOUNT = "AC" + "0" * 32
-OURS, THEIRS = "+15550001111", "+15552223333"
+PREFIX, HASH_KEY = "comms", b"0123456789abcdef"
 LEASE = 60.0
-Step = Callable[[], Awaitable[None]]
+EVENTS = [topic.called(PREFIX) for topic in EVENT_TOPICS]
+MOST_STEPS = 20_000
+
+# No world asks what another has counted: one registry for all of them, since making one takes longer than a world.
+REGISTRY = CollectorRegistry()
+BRAIN, SWEEP, HANDS = create_metrics(REGISTRY), SweepMetrics(REGISTRY), create_sink_metrics(REGISTRY)
+
+DEADLINES = Deadlines(
+    {"message": 600.0, "call": 600.0, "recording": 600.0, "conference": 600.0, "participant": 600.0}, attempts=2
+)
+WINDOW = 6 * 3600.0
+LISTINGS = {(name, more.get("status")) for some in LISTS.values() for name, _, _, more in some}
+WINDOWS = Windows(dict.fromkeys(LISTS, WINDOW), delay=60.0, overlap=0.0, catch_up=WINDOW)
+
+Step = Callable[[], None]
 
 
-class Crash(Exception):
-    """The process ends here; what was done before stays done."""
+@dataclass(slots=True)
+class Running:
+    """A process at work on something. `done` is what its end moves, if it is still the owner by then."""
+
+    work: Coroutine[Any, Any, object]
+    done: Callable[[], None]
 
 
-@dataclass
-class Fuse:
-    """After so many effects, the process dies. None: it lives."""
-
-    left: int | None = None
-
-    def burn(self) -> None:
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                self.left = None
-                raise Crash
+def _until(action: AnyList) -> datetime:
+    fields = {name: before for some in LISTS.values() for name, _, before, _ in some}
+    until: datetime = getattr(action, fields[action.type])
+    return until
 
 
-@dataclass
-class Clock:
-    now: datetime = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def seconds(self) -> float:
-        return self.now.timestamp()
-
-    def on(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-
-@dataclass
-class Topics:
-    """Every topic has one partition; a group's offset moves only when its handler has returned."""
-
-    fuse: Fuse
-    records: dict[str, list[Record]] = field(default_factory=dict)
-    offsets: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-    async def publish(self, records: Sequence[Outgoing]) -> None:
-        for record in records:
-            self.fuse.burn()
-            log = self.records.setdefault(record.topic, [])
-            log.append(Record(record.topic, 0, len(log), 0, record.key, record.value, record.headers))
-
-    def behind(self, group: str, topic: str) -> int:
-        return len(self.records.get(topic, ())) - self.offsets[group, topic]
-
-    async def hand(self, group: str, topic: str, size: int, handler: Handler) -> None:
-        at = self.offsets[group, topic]
-        some = self.records[topic][at : at + size]
-        await handler(Batch(topic, 0, some))
-        self.offsets[group, topic] = at + len(some)
-
-
-@dataclass
-class Rows:
-    """The state store, which may die before or after a write."""
-
-    fuse: Fuse
-    rows: MemoryStore = field(default_factory=MemoryStore)
-
-    async def read(self, keys: Sequence[str]) -> Mapping[str, Resource]:
-        return await self.rows.read(keys)
-
-    async def write(self, rows: Sequence[Resource], expected: Mapping[str, int]) -> None:
-        self.fuse.burn()
-        await self.rows.write(rows, expected)
-        self.fuse.burn()
-
-
-@dataclass
-class Provider:
-    """The truth. What it says goes on the wire, where it is doubled and shuffled."""
-
-    chance: random.Random
-    clock: Clock
-    lose: float
-    statuses: dict[str, str] = field(default_factory=dict)
-    effects: Counter[str] = field(default_factory=Counter)
-    wire: list[Envelope] = field(default_factory=list)
-    made: dict[str, e.MessageObserved] = field(default_factory=dict)
-    ours: frozenset[str] = frozenset()  # numbers whose inbound messages come to us as well
-    said: int = 0
-
-    def sid(self, prefix: str) -> str:
-        return f"{prefix}{self.chance.getrandbits(128):032x}"
-
-    def say(self, event: e.Event, correlation: str | None = None) -> None:
-        self.said += 1
-        event = event.model_copy(update={"id": event_id(event, str(self.said))})
-        envelope = Envelope(event, "test", self.clock(), correlation=correlation)
-        self.wire.append(envelope)
-        if self.chance.random() < 0.3:
-            self.wire.append(envelope)
-
-    def message(self, correlation: str | None, to: str = THEIRS) -> str:
-        """A message is made: what an answer would show is kept, its callbacks go on the wire."""
-        key = self.sid("SM")
-        addresses = {"from": OURS, "to": to}
-        self.made[key] = e.MessageObserved(
-            account_sid=ACCOUNT, message_sid=key, status="queued", body="hello", direction="outbound-api", **addresses
-        )
-        end = self.chance.choice(["delivered", "undelivered", "failed", "sent"])
-        for name in [*([] if end == "failed" else ["sent"]), *([] if end == "sent" else [end])]:
-            code = 30005 if name in ("undelivered", "failed") else None
-            self.say(e.MessageUpdated(account_sid=ACCOUNT, message_sid=key, status=name, error_code=code), correlation)
-        self.statuses[key] = end
-        return key
-
-    def receive(self, sender: str, to: str, body: str) -> None:
-        """Somebody writes to one of our numbers."""
-        key, addresses = self.sid("SM"), {"from": sender, "to": to}
-        self.statuses[key] = "received"
-        self.say(e.MessageReceived(account_sid=ACCOUNT, message_sid=key, body=body, direction="inbound", **addresses))
-
-    def perform(self, action: Action) -> Reply:
-        if self.chance.random() < 0.1:
-            return NotYet("rate_limited", 429, 20429)
-        body: dict[str, object] = {}
-        if isinstance(action, CreateMessage):
-            self.effects[action.id] += 1
-            key = self.message(action.id, action.to)
-            if action.to in self.ours:
-                self.receive(action.from_ or OURS, action.to, action.body or "")
-            body = self.shown(key)
-        elif isinstance(action, FetchRecording):
-            body = {"sid": action.recording_sid, "account_sid": ACCOUNT, "status": "completed"}
-        return Lost("timeout") if self.chance.random() < self.lose else Done(201, body)
-
-    def shown(self, key: str) -> dict[str, object]:
-        return {"sid": key, **self.made[key].model_dump(by_alias=True, exclude_none=True, exclude={"message_sid"})}
-
-    def look_up(self, sid: str) -> Reply:
-        if self.chance.random() < self.lose:
-            return Lost("timeout")
-        return Done(200, self.shown(sid))
+def never(_: object = None) -> None:
+    """Nobody has to be told."""
 
 
 class World:
-    def __init__(self, seed: int, rules: Rules, *, cap: int = 100) -> None:
-        self.cap = cap
+    """`faults` strike so often at the most; with `drop` some callbacks are never delivered."""
+
+    def __init__(self, seed: int, rules: Rulebook, *, cap: int = 100, faults: int = 6, drop: float = 0.0) -> None:
+        self.rules, self.cap, self.drop = rules, cap, drop
         self.chance = random.Random(seed)
-        self.clock, self.fuse = Clock(), Fuse()
-        self.topics, self.rows, self.ledger = Topics(self.fuse), Rows(self.fuse), MemoryLedger()
-        self.provider = Provider(self.chance, self.clock, lose=self.chance.choice([0.0, 0.2, 0.5]))
-        self.crashes = 0
+        self.clock, self.faults = Clock(), Faults(self.chance, faults)
+        self.topics, self.rows, self.ledger = Topics(self.faults), Rows(self.faults), Entries(self.faults)
+        self.provider = Provider(self.chance, self.clock, lose=self.chance.choice([0.0, 0.2, 0.5]), drop=drop)
+        self.posted: list[Outgoing] = []  # by others, and not yet in the topics
         self.answers: list[tuple[Entry, Reply]] = []  # in memory only: a crash loses them
-        metrics = create_sink_metrics(CollectorRegistry())
-        advance = Advance(
-            self.rows, self.topics, rules, create_metrics(CollectorRegistry()), "comms", b"0123456789abcdef", self.clock
-        )
-        sightings = Sightings(self.ledger, metrics, self.clock, lambda: None)
-        events = [topic.called("comms") for topic in EVENT_TOPICS]
-        self.consumers: Mapping[tuple[str, str], Handler] = {
-            **{("brain", topic): advance for topic in events},
-            **{("hands", topic): sightings for topic in events},
-            ("hands", "comms.actions"): Recorder(self.ledger, self.topics, metrics, "comms", self.clock, lambda: None),
+        self.frozen: list[Running] = []
+        self.was_overtaken_and_died = False
+        """Whether a process of the brain ended early after one had been frozen."""
+        self.rewinds = self.chance.choice([0, 0, 1, 2])
+        self.epochs = dict.fromkeys(EVENTS, 0)
+        self.sweep = self._sweeper()
+        self.brains = [self._brain(), self._brain()]
+        self.consumers = self._consumers()
+        self._tokens = 0
+
+    def _brain(self) -> Advance:
+        return Advance(self.rows, self.topics, self.rules, BRAIN, PREFIX, HASH_KEY, self.clock, DEADLINES)
+
+    def _consumers(self) -> Mapping[tuple[str, str], Handler]:
+        sightings = Sightings(self.ledger, HANDS, self.clock, never)
+        return {
+            **{("brain", topic): self._owner(topic) for topic in EVENTS},
+            **{("hands", topic): sightings for topic in EVENTS},
+            ("hands", "comms.actions"): Recorder(self.ledger, self.topics, HANDS, PREFIX, self.clock, never),
         }
 
-    async def run(self) -> None:
-        """Until nothing is left to do; crashes happen on the way, and end."""
-        steps: Sequence[Callable[[], Awaitable[None]]] = (
-            self.deliver,
-            self.consume,
-            self.act,
-            self.answer,
-            self.publish,
-        )
-        for step in range(100_000):
-            if step % 40 == 0:
-                self.fuse.left = self.chance.randint(0, 30) if self.crashes < 6 else None
-            if self.is_quiet():
+    def _owner(self, topic: str) -> Handler:
+        """Two workers own a partition in turn: who freezes loses it to the other."""
+        return lambda batch: self.brains[self.epochs[topic] % 2](batch)
+
+    def _sweeper(self) -> Sweep:
+        async def one_partition() -> int:
+            return 1
+
+        plan = Plan([ACCOUNT] if self.drop else [], WINDOWS, retention=0.0)
+        return Sweep(
+            self.rows, self.topics, self.rules, DEADLINES, plan, BRAIN, SWEEP, PREFIX, HASH_KEY, self.clock,
+            one_partition,
+        )  # fmt: skip
+
+    # Time passes.
+
+    def run(self) -> None:
+        """Until nothing is left to do, and nothing is waited for."""
+        for _ in range(MOST_STEPS):
+            steps = self._possible()
+            if steps:
+                self.clock.on(self.chance.choice((0.1, 1.0, 5.0)))
+                self._attempt(self.chance.choice(steps))
+            elif not self._wait():
                 return
-            self.clock.on(self.chance.choice([0.1, 1.0, 5.0]))
-            try:
-                await self.chance.choice(steps)()
-            except Crash:
-                self.crashes += 1
-                self.answers.clear()
         raise AssertionError("the world never came to rest")
 
-    def is_quiet(self) -> bool:
+    def _possible(self) -> Sequence[Step]:
         entries = self.ledger.entries.values()
-        return not (
-            self.provider.wire
-            or self.answers
-            or any(self.topics.behind(group, topic) for group, topic in self.consumers)
-            or any(entry.state in (State.WAITING, State.RUNNING) or not entry.published for entry in entries)
-        )
+        now = self.clock.seconds()
+        steps: list[Step] = []
+        if self.provider.wire or self.posted:
+            steps += [self.deliver, self.deliver]
+        if any(self.topics.behind(*each) for each in self.consumers):
+            steps += [self.consume, self.consume]
+        if any(entry.state is State.WAITING and entry.due <= now for entry in entries) or self._expires() <= now:
+            steps.append(self.act)
+        if any(not entry.published for entry in entries):
+            steps.append(self.publish)
+        if self.answers:
+            steps.append(self.answer)
+        if self.frozen:
+            steps.append(self.thaw)
+        if (due := self._due()) is not None and due <= self.clock.now:
+            steps.append(self.look)
+        if steps and self.rewinds and self.topics.offsets and self.chance.random() < 0.03:
+            steps = [self.rewind]
+        return steps
 
-    async def deliver(self) -> None:
-        """A callback arrives, whichever; one that is not acknowledged stays on the wire."""
-        if not self.provider.wire:
-            return
-        at = self.chance.randrange(len(self.provider.wire))
-        encoded = encode(self.provider.wire[at])
-        await self.topics.publish(
-            [Outgoing(encoded.topic.called("comms"), encoded.key, encoded.value, encoded.headers)]
-        )
-        del self.provider.wire[at]
+    def _attempt(self, step: Step) -> None:
+        try:
+            step()
+        except Crash:
+            self.answers.clear()
+            self.sweep = self._sweeper()
+        except AWAY:
+            return  # it is tried again
 
-    async def consume(self) -> None:
+    def _wait(self) -> bool:
+        """Until the next thing that somebody waits for; whether there is one."""
+        now = self.clock.now
+        entries = self.ledger.entries.values()
+        times = [datetime.fromtimestamp(entry.due, UTC) for entry in entries if entry.state is State.WAITING]
+        times += [datetime.fromtimestamp(expires, UTC) for expires in (self._expires(),) if expires < 1e12]
+        times += [due for due in (self._due(),) if due is not None]
+        if times:
+            self.clock.until(min(times))
+        elif self.drop and not self._is_listed():
+            self.clock.on(WINDOW)  # that in which the last thing happened is over by then, and can be listed
+            self._attempt(self.look)
+        return bool(times) or self.clock.now > now
+
+    def _is_listed(self) -> bool:
+        """Whether everything that was made is in a time window that was asked for."""
+        asked = {
+            (entry.action.type, getattr(entry.action, "status", None))
+            for entry in self.ledger.entries.values()
+            if isinstance(entry.action, ListAction) and _until(entry.action) > self.provider.last
+        }
+        return asked >= LISTINGS
+
+    def _expires(self) -> float:
+        running = (entry for entry in self.ledger.entries.values() if entry.state is State.RUNNING)
+        waited = {entry.action.id for entry, _ in self.answers}
+        return min((entry.leased_until for entry in running if entry.action.id not in waited), default=1e12)
+
+    def _due(self) -> datetime | None:
+        due = min((row.due for row in self.rows.rows.values() if row.due is not None), default=None)
+        return None if due is None else instant(due)
+
+    # Callbacks.
+
+    def deliver(self) -> None:
+        """Some callbacks arrive, whichever; one that is not acknowledged, or that is doubled, stays on the wire."""
+        for _ in range(self.chance.randint(1, 6)):
+            if self.posted and self.chance.random() < 0.3:
+                drive(self.topics.publish([self.posted[-1]]))
+                self.posted.pop()
+            elif wire := self.provider.wire:
+                at = self.chance.randrange(len(wire))
+                drive(self.topics.publish([self.received(wire[at])]))
+                if self.chance.random() > 0.25:
+                    wire[at] = wire[-1]
+                    wire.pop()
+
+    def received(self, envelope: Envelope) -> Outgoing:
+        """Each time by a request of its own, with another token, at another moment."""
+        self._tokens += 1
+        event = envelope.event
+        event = event.model_copy(update={"id": event_id(event, str(self._tokens))})
+        encoded = encode(envelope._replace(event=event, received=self.clock.now))
+        return Outgoing(encoded.topic.called(PREFIX), encoded.key, encoded.value, encoded.headers)
+
+    # The brain, and what of the hands consumes.
+
+    def consume(self) -> None:
         waiting = [each for each in self.consumers if self.topics.behind(*each)]
-        if waiting:
-            group, topic = self.chance.choice(waiting)
-            await self.topics.hand(group, topic, self.chance.randint(1, 20), self.consumers[group, topic])
+        group, topic = self.chance.choice(waiting)
+        batch = self.topics.next(group, topic, self.chance.randint(1, 20))
+        epoch, end = self.epochs.get(topic, 0), self.topics.offsets[group, topic] + len(batch.records)
 
-    async def act(self) -> None:
+        def acknowledge() -> None:
+            if group == "hands" or self.epochs[topic] == epoch:  # who has lost a partition cannot commit in it
+                self.topics.offsets[group, topic] = end
+
+        running = Running(self.consumers[group, topic](batch), acknowledge)  # type: ignore[arg-type]
+        if not self._go_on(running, may_freeze=group == "brain") and topic in self.epochs:
+            self.epochs[topic] += 1  # somebody else has the partition now, and begins at the last commit
+
+    def thaw(self) -> None:
+        """One that was frozen goes on, in the belief that nothing has happened; or it is dead for good."""
+        running = self.frozen.pop(self.chance.randrange(len(self.frozen)))
+        if self.chance.random() < 0.2:
+            running.work.close()
+            self.was_overtaken_and_died = True
+        else:
+            self._go_on(running, may_freeze=True)
+
+    def _go_on(self, running: Running, *, may_freeze: bool) -> bool:
+        self.faults.may_freeze = may_freeze
+        try:
+            if drive(running.work):
+                running.done()
+                return True
+            self.frozen.append(running)
+            return False
+        except (Crash, *AWAY):
+            self.was_overtaken_and_died |= self.faults.met[Freeze.__name__] > 0
+            raise
+        finally:
+            self.faults.may_freeze = False
+
+    def rewind(self) -> None:
+        """A topic is read again from an earlier offset."""
+        self.rewinds -= 1
+        group, topic = self.chance.choice(list(self.topics.offsets))
+        self.topics.offsets[group, topic] = self.chance.randint(0, self.topics.offsets[group, topic])
+
+    def look(self) -> None:
+        """The sweep; one that froze is another process by now."""
+        if not self._go_on(Running(self.sweep.run_once(), never), may_freeze=True):
+            self.sweep = self._sweeper()
+
+    # The hands.
+
+    def act(self) -> None:
         """Claim, then ask; the process may die before the request, or before its answer is written down."""
+        drive(self._act())
+
+    async def _act(self) -> None:
         now = self.clock.seconds()
         await self.ledger.expire(now)
         for entry in await self.ledger.claim(self.chance.randint(1, 5), now, LEASE, self.cap):
-            self.fuse.burn()
-            reply = (
-                self.provider.look_up(str(entry.resource_sid))
-                if entry.is_lookup
-                else self.provider.perform(entry.action)
-            )
-            self.answers.append((entry, reply))
-            self.fuse.burn()
+            await self.faults.meet(Crash)
+            self.answers.append((entry, await self._reply(entry)))
+            await self.faults.meet(Crash)
 
-    async def answer(self) -> None:
-        if self.answers:
-            entry, reply = self.answers.pop(self.chance.randrange(len(self.answers)))
-            await self.ledger.settle([settle(entry, reply, self.clock.seconds() + 1)], self.clock.seconds())
-            self.fuse.burn()
+    async def _reply(self, entry: Entry) -> Reply:
+        action = entry.action
+        if entry.is_lookup:
+            return self.provider.look_up(str(entry.resource_sid))
+        if not isinstance(action, ListAction):
+            return self.provider.perform(action)
 
-    async def publish(self) -> None:
+        async def ask(uri: str | None) -> Reply:
+            return self.provider.page(action)
+
+        async def show(events: Sequence[e.Event]) -> None:
+            await self.topics.publish([observation(event, self.clock.now, PREFIX) for event in events])
+
+        async def pause(attempt: int) -> None:
+            self.clock.on(attempt)
+
+        return await read_list(action, ask, show, pause)
+
+    def answer(self) -> None:
+        at, now = self.chance.randrange(len(self.answers)), self.clock.seconds()
+        drive(self.ledger.settle([settle(*self.answers[at], now + 1)], now))
+        self.answers.pop(at)
+
+    def publish(self) -> None:
+        drive(self._publish())
+
+    async def _publish(self) -> None:
         entries = await self.ledger.unpublished(10)
-        await self.topics.publish([record for entry in entries for record in outgoing(entry, "comms")])
+        await self.topics.publish([record for entry in entries for record in outgoing(entry, PREFIX)])
         await self.ledger.published(entries)

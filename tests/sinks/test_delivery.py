@@ -11,6 +11,7 @@ from processors.contract.codec import encode_change
 from processors.domain.facts import Resource
 from processors.domain.fold import fold
 from processors.domain.reading import read
+from processors.domain.rulebook import write_down
 from processors.domain.rules import Rules
 from processors.stream.batch import Batch, Record
 from processors.stream.producer import MemoryProducer
@@ -34,7 +35,7 @@ class Counted:
         event = e.MessageUpdated(account_sid=ACCOUNT, message_sid=SID, status=status, error_code=code)
         event = event.model_copy(update={"id": event_id(event)})
         envelope = Envelope(event, "test", START + timedelta(seconds=seconds))
-        step = fold(self.rows.get(SID), read(envelope), envelope, Rules(), b"0123456789abcdef")
+        step = fold(self.rows.get(SID), read(envelope), envelope, write_down(Rules()), b"0123456789abcdef")
         self.rows[SID] = step.resource
         if step.change is not None:
             key, value, headers = encode_change(step.change)

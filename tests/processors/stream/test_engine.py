@@ -1,82 +1,17 @@
 """The engine on a real broker: nothing is committed that was not handled, and everything is handled."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
-from prometheus_client import CollectorRegistry
 
 from ingest.contract.kafka import Kafka
-from processors.stream.app import BatchApp, create_app
-from processors.stream.batch import Batch, Handler
-from processors.stream.metrics import StreamMetrics
+from processors.stream.batch import Batch
 from processors.stream.producer import BrokerUnavailable, KafkaProducer, MemoryProducer, Outgoing, Producer
-from processors.stream.settings import StreamSettings
 from tests.conftest import Broker, until
+from tests.processors.stream.conftest import PARTITIONS, collecting, committed, numbered, worker
 
 pytestmark = pytest.mark.broker
-
-SETTINGS = StreamSettings(batch_records=50, commit_interval=0.1, retry_first=0.05, retry_most=0.2)
-PARTITIONS = 2
-
-
-@pytest.fixture
-def topic(broker: Broker, prefix: str) -> str:
-    name = f"{prefix}.work"
-    admin = KafkaAdminClient(**broker.kafka().admin_options())
-    admin.create_topics([NewTopic(name, PARTITIONS, 1)])
-    admin.close()
-    return name
-
-
-@pytest.fixture
-async def producer(broker: Broker) -> AsyncIterator[KafkaProducer]:
-    made = KafkaProducer(broker.kafka())
-    yield made
-    await made.stop()
-
-
-def numbered(topic: str, count: int, start: int = 0) -> list[Outgoing]:
-    return [
-        Outgoing(topic, str(n).encode(), str(n).encode(), (("n", b"1"),), n % PARTITIONS)
-        for n in range(start, start + count)
-    ]
-
-
-@asynccontextmanager
-async def worker(kafka: Kafka, topic: str, handler: Handler) -> AsyncIterator[BatchApp]:
-    app = create_app(
-        group=f"{topic}-group",
-        kafka=kafka,
-        handlers={topic: handler},
-        settings=SETTINGS,
-        metrics=StreamMetrics(CollectorRegistry()),
-        retryable=(ConnectionError,),
-    )
-    await app.start()
-    try:
-        yield app
-    finally:
-        await app.stop()
-
-
-async def committed(kafka: Kafka, topic: str) -> list[int]:
-    consumer = AIOKafkaConsumer(group_id=f"{topic}-group", enable_auto_commit=False, **kafka.aiokafka_options())
-    await consumer.start()
-    try:
-        return [await consumer.committed(TopicPartition(topic, p)) or 0 for p in range(PARTITIONS)]
-    finally:
-        await consumer.stop()
-
-
-def collecting(seen: list[int]) -> Handler:
-    async def handle(batch: Batch) -> None:
-        seen.extend(int(r.value or b"") for r in batch.records)
-
-    return handle
 
 
 async def test_every_record_is_handled_in_order_and_committed(
@@ -164,16 +99,16 @@ async def test_a_failed_commit_is_repeated(
     failures = 2
     async with worker(broker.kafka(), topic, collecting(seen)) as app:
         consumer = app.consumer
-        real: Callable[..., object] = consumer._commit  # type: ignore[attr-defined]  # a BatchConsumer
+        real: Callable[..., object] = consumer._commit_of  # type: ignore[attr-defined]  # a BatchConsumer
 
-        async def failing(offsets: object) -> object:
+        async def failing(generation: int, offsets: object) -> object:
             nonlocal failures
             if failures:
                 failures -= 1
                 return False
-            return await real(offsets)  # type: ignore[misc]
+            return await real(generation, offsets)  # type: ignore[misc]
 
-        monkeypatch.setattr(consumer, "_commit", failing)
+        monkeypatch.setattr(consumer, "_commit_of", failing)
         await producer.publish(numbered(topic, 40))
         await until(lambda: len(seen) == 40 and failures == 0)
     assert await committed(broker.kafka(), topic) == [20, 20]
@@ -185,15 +120,15 @@ async def test_a_stop_commits_also_what_was_done_while_another_commit_was_under_
     seen: list[int] = []
     async with worker(broker.kafka(), topic, collecting(seen)) as app:
         consumer = app.consumer
-        real: Callable[..., object] = consumer._commit  # type: ignore[attr-defined]  # a BatchConsumer
+        real: Callable[..., object] = consumer._commit_of  # type: ignore[attr-defined]  # a BatchConsumer
         begun, may_end = asyncio.Event(), asyncio.Event()
 
-        async def slow(offsets: object) -> object:
+        async def slow(generation: int, offsets: object) -> object:
             begun.set()
             await may_end.wait()
-            return await real(offsets)  # type: ignore[misc]
+            return await real(generation, offsets)  # type: ignore[misc]
 
-        monkeypatch.setattr(consumer, "_commit", slow)
+        monkeypatch.setattr(consumer, "_commit_of", slow)
         await producer.publish(numbered(topic, 40))
         await until(begun.is_set)
         await producer.publish(numbered(topic, 40))

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from processors.contract.actions import Action, CreateMessage, FetchRecording
+from processors.contract.actions import Action, CreateMessage, FetchRecording, ListMessages
 from processors.sql import connect
 from sinks.ledger.migrations import migrate_ledger
 from sinks.ledger.port import Entry, Ledger, MemoryLedger, Settlement, State
@@ -107,6 +107,35 @@ async def test_what_is_over_the_hourly_cap_of_a_recipient_is_refused(ledger: Led
     }
     await ledger.record([message("later", to="+12025550100")], NOW)
     assert await claimed(ledger, NOW + 3601) == ["later"]
+
+
+async def test_a_list_of_what_went_to_somebody_reaches_nobody(ledger: Ledger) -> None:
+    to, many = "+12025550100", CAP + 2
+    await ledger.record(
+        [ListMessages(id=f"l{n}", account_sid=ACCOUNT, ordering_key=f"l{n}", to=to) for n in range(many)], NOW
+    )
+    assert len(await claimed(ledger)) == many
+    await ledger.record([message("a", to=to)], NOW)
+    assert await claimed(ledger) == ["a"]
+
+
+async def test_a_lease_that_is_renewed_lasts(ledger: Ledger) -> None:
+    await ledger.record([fetch("a"), fetch("b")], NOW)
+    await claimed(ledger, limit=1)
+    for name in ("a", "b", "a"):
+        await ledger.renew(name, NOW + 2 * LEASE)
+    assert list((await ledger.expire(NOW + LEASE)).again) == []
+    assert list((await ledger.expire(NOW + 2 * LEASE)).again) == ["recordings.fetch"]
+    await ledger.renew("a", NOW + 9 * LEASE)  # it does not run any more
+    assert await claimed(ledger, NOW + 2 * LEASE) == ["a", "b"]
+
+
+async def test_how_many_a_list_showed_is_kept(ledger: Ledger) -> None:
+    await ledger.record([fetch("a")], NOW)
+    await claimed(ledger)
+    await ledger.settle([Settlement("a", State.DONE, http_status=200, observed=7)], NOW)
+    [entry] = await ledger.unpublished(10)
+    assert (entry.observed, entry.observation) == (7, None)
 
 
 async def test_what_comes_too_late_is_refused(ledger: Ledger) -> None:

@@ -1,97 +1,18 @@
 """Performing with a provider whose answers the test chooses: what is asked for, how often, and what is published."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from ingest.contract.codec import decode
 from processors.contract.actions import Action, CreateCall, CreateMessage, FetchRecording, RemoveParticipant
-from processors.stream.producer import MemoryProducer
-from sinks.contract.codec import decode_result
-from sinks.contract.results import Result
-from sinks.ledger.performing import Pace, Performer, backoff
+from sinks.ledger.performing import Pace, backoff
 from sinks.ledger.port import MemoryLedger, State
-from sinks.metrics import create_metrics
 from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 from tests.conftest import until
-
-ACCOUNT = "AC" + "1" * 32
-SID = "SM" + "2" * 32
-PACE = Pace(lease=5.0, grace=0.5, backoff_first=0.01, backoff_most=0.02, poll=0.02)
-MADE = Done(
-    201,
-    {
-        "sid": SID, "account_sid": ACCOUNT, "status": "queued", "from": "+15005550006", "to": "+12025550100",
-        "body": "hello", "direction": "outbound-api", "num_segments": "1",
-    },
-)  # fmt: skip
-
-
-@dataclass
-class Script:
-    """The provider: answers in order, the last one again and again; what it was asked is kept."""
-
-    answers: Sequence[Reply]
-    found: Reply = MADE
-    asked: list[str] = field(default_factory=list)
-    looked_up: list[tuple[str, str]] = field(default_factory=list)
-    hold: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.hold.set()
-
-    async def perform(self, action: Action) -> Reply:
-        self.asked.append(action.id)
-        await self.hold.wait()
-        return self.answers[min(len(self.asked), len(self.answers)) - 1]
-
-    async def look_up(self, action: Action, sid: str) -> Reply:
-        self.looked_up.append((action.id, sid))
-        return self.found
-
-
-@dataclass
-class Desk:
-    ledger: MemoryLedger
-    producer: MemoryProducer
-    registry: CollectorRegistry
-    performer: Performer
-
-    def results(self) -> list[Result]:
-        return [decode_result(r.value) for r in self.producer.records if r.topic == "comms.action-results"]
-
-    def outcomes(self) -> list[tuple[str, str, str | None]]:
-        return [(r.action_id, r.outcome, r.reason) for r in self.results()]
-
-    async def ask(self, *actions: Action) -> None:
-        await self.ledger.record(actions, datetime.now(UTC).timestamp())
-        self.performer.wake()
-
-
-@contextlib.asynccontextmanager
-async def desk(script: Script, pace: Pace = PACE, ledger: MemoryLedger | None = None) -> AsyncIterator[Desk]:
-    registry = CollectorRegistry()
-    ledger, producer = ledger or MemoryLedger(), MemoryProducer()
-    performer = Performer(
-        ledger=ledger,
-        provider=script,
-        producer=producer,
-        metrics=create_metrics(registry),
-        prefix="comms",
-        pace=pace,
-        clock=lambda: datetime.now(UTC),
-    )
-    running = asyncio.create_task(performer.run())
-    try:
-        yield Desk(ledger, producer, registry, performer)
-    finally:
-        performer.stop()
-        await running
+from tests.sinks.ledger.conftest import ACCOUNT, MADE, PACE, SID, Script, desk
 
 
 def message(name: str = "a") -> CreateMessage:

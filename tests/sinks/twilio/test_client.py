@@ -1,16 +1,9 @@
 """The client against a provider that really runs: the emulator, built from the provider's own descriptions."""
 
 import asyncio
-import contextlib
-import socket
-import sys
-from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import yaml
 from pydantic import SecretStr
 
 from processors.contract.actions import (
@@ -19,75 +12,21 @@ from processors.contract.actions import (
     Action,
     AddParticipant,
     CreateCall,
-    CreateMessage,
     FetchRecording,
     HangUpCall,
+    ListAction,
     MuteParticipant,
     RemoveParticipant,
 )
 from sinks.settings import Account
-from sinks.twilio.client import CALLS, LOOKUPS, Twilio
+from sinks.twilio.client import Twilio
 from sinks.twilio.observations import LOOKED_UP, SHOWN_BY, observe
+from sinks.twilio.operations import CALLS, LISTS, LOOKUPS
 from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 from tests.conftest import free_port, until
+from tests.sinks.twilio.conftest import ACCOUNT, OURS, PUBLIC, THEIRS, WHO, Provider, made, message, provider
 
-ROOT = Path(__file__).parents[3]
-ACCOUNT, TOKEN, PUBLIC = "AC" + "a" * 32, "token-of-the-test", "http://door.invalid"
 ABSENT_CALL, ABSENT_RECORDING = "CA" + "0" * 32, "RE" + "0" * 32
-OURS, THEIRS = "+15005550006", "+12025550100"
-WHO: Mapping[str, Any] = {"account_sid": ACCOUNT, "ordering_key": "k"}
-
-
-class Provider:
-    """An emulator on a port, and a client for it."""
-
-    def __init__(self, port: int, patience: float) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        account = Account(sid=ACCOUNT, password=SecretStr(TOKEN), base_url=self.url)
-        self.twilio = Twilio({ACCOUNT: account}, PUBLIC, timeout=patience, connections=8)
-
-    async def truth(self) -> Mapping[str, Any]:
-        async with httpx.AsyncClient(auth=(ACCOUNT, TOKEN), trust_env=False) as client:
-            return dict((await client.get(f"{self.url}/emulator/truth")).json())
-
-    async def call(self, sid: str) -> str:
-        calls = {call["sid"]: call for call in (await self.truth())["calls"]}
-        return str(calls[sid]["status"])
-
-
-@contextlib.asynccontextmanager
-async def provider(tmp_path: Path, *, patience: float = 5.0, **rest: float | list[float]) -> AsyncIterator[Provider]:
-    port, faults = free_port(), tmp_path / "faults.yaml"
-    chances = {"calls": {"completed": 1}, "messages": {"delivered": 1}, "call_seconds": [9000, 9000]}
-    chances["participant_seconds"] = [9000, 9000]
-    faults.write_text(yaml.safe_dump({"rest": rest, "chances": chances}))
-    command = [
-        sys.executable, "-m", "deploy.emulator", "--port", str(port), "--account-sid", ACCOUNT, "--auth-token", TOKEN,
-        "--speed", "100", "--faults", str(faults),
-    ]  # fmt: skip
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
-    try:
-        await until(lambda: listens(port), 30)
-        made = Provider(port, patience)
-        yield made
-        await made.twilio.stop()
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def message(name: str = "m-1", to: str = THEIRS) -> Action:
-    return CreateMessage(id=name, to=to, from_=OURS, body="héllo & <more>", **WHO)
-
-
-def made(reply: Reply) -> Mapping[str, object]:
-    assert isinstance(reply, Done), reply
-    return reply.body
 
 
 async def test_a_message_is_created_with_a_callback_that_carries_its_action(tmp_path: Path) -> None:
@@ -216,10 +155,13 @@ async def test_many_requests_share_few_connections(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_action_can_be_performed_and_what_is_not_repeatable_looked_up() -> None:
-    assert CALLS.keys() == MODELS.keys()
+    lists = {name for name, model in MODELS.items() if issubclass(model, ListAction)}
+    assert LISTS.keys() == lists
+    assert CALLS.keys() == MODELS.keys() - lists
     once = {name for name, again in REPEATABLE.items() if not again}
     assert LOOKUPS.keys() == LOOKED_UP.keys() == once
-    assert MODELS.keys() - SHOWN_BY.keys() == {"participants.remove"}, "a deletion shows nothing"
+    deletions = {"messages.delete", "calls.delete", "participants.remove", "recordings.delete"}
+    assert MODELS.keys() - SHOWN_BY.keys() == deletions, "a deletion shows nothing"
 
 
 def fetch(sid: str) -> Action:

@@ -1,0 +1,1 @@
+"""What an event costs in the brain, beside what people build on Kafka today."""
