@@ -74,7 +74,7 @@ async def serve(settings: Settings, kafka: Kafka) -> int:
     # A batch makes tens of thousands of objects and leaves none; looking for cycles among them costs as much as a fold.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(500_000, 10, 10)
     try:
         return await Worker(
             lambda: create_app(

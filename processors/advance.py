@@ -23,7 +23,6 @@ from processors.domain.facts import NOTHING, Resource
 from processors.domain.fold import Document, change, fold
 from processors.domain.reading import Statement, read
 from processors.domain.rulebook import Rulebook
-from processors.domain.stamps import stamp
 from processors.domain.statuses import Arrival, is_terminal, status
 from processors.metrics import Metrics
 from processors.store.port import Conflict, Forgotten, Store
@@ -138,7 +137,7 @@ class Advance:
             if published is None:
                 if not repair:
                     continue
-                published = change(step.resource, stamp(envelope.received))
+                published = change(step.resource, statement.received)
             else:
                 work.changes += 1
                 rows[statement.key] = step.resource

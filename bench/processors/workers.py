@@ -84,6 +84,10 @@ def _settings(place: Place) -> Mapping[str, str]:
         "COMMIT_INTERVAL": str(COMMIT_SECONDS),
         "DATABASE_URL": sqlalchemy_url(place.database),
     }
+    # The history is older than any deadline: nothing of it is to be looked up.
+    ours |= {
+        f"{kind}_OVERDUE": str(366 * 86400) for kind in ("MESSAGE", "CALL", "RECORDING", "CONFERENCE", "PARTICIPANT")
+    }
     kafka = {"BOOTSTRAP_SERVERS": place.broker, "TOPIC_PREFIX": place.prefix}
     return {
         **{f"SWITCHHOOK_PROCESSORS_{name}": value for name, value in ours.items()},

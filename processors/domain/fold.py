@@ -10,7 +10,7 @@ from processors.domain.errors import error_class
 from processors.domain.facts import Facts, Resource, merge
 from processors.domain.reading import Statement
 from processors.domain.rulebook import Rulebook
-from processors.domain.stamps import Stamp, stamp
+from processors.domain.stamps import Stamp
 from processors.domain.statuses import Arrival, arrival, is_terminal, status
 
 PUBLIC: Mapping[Kind, frozenset[str]] = {
@@ -92,7 +92,7 @@ def fold(known: Resource | None, statement: Statement, envelope: Envelope, rules
     news = learned(before.facts, statement.facts)
     return Step(
         after,
-        change(after, stamp(envelope.received), news),
+        change(after, statement.received, news),
         decide(before, after, rules, hash_key),
         [arrival(kind, before.facts, name, times) for name, times in statement.facts.statuses.items()],
     )

@@ -12,7 +12,7 @@ from ingest.contract import events as e
 from ingest.contract.codec import Envelope, Undecodable
 from processors.contract.changes import Kind
 from processors.domain.facts import NOTHING, Attribute, Facts, Seen, Value
-from processors.domain.stamps import stamp
+from processors.domain.stamps import Stamp, stamp
 from processors.domain.statuses import CONFERENCE_ENDED
 
 
@@ -23,6 +23,7 @@ class Statement(NamedTuple):
     kind: Kind
     account_sid: str
     facts: Facts
+    received: Stamp
 
 
 Fields = Mapping[str, Any]
@@ -182,7 +183,7 @@ def read(envelope: Envelope) -> Statement:
         raise Undecodable("unknown_type", "an event of this type is about no resource")
     fields = envelope.event.__dict__  # a model's fields without pydantic's own lookup
     if not reading.attributes:
-        return Statement(fields[reading.sid], reading.kind, fields["account_sid"], NOTHING)
+        return Statement(fields[reading.sid], reading.kind, fields["account_sid"], NOTHING, "")
     times = (stamp(envelope.received), stamp(envelope.time) if envelope.time is not None else None)
     special = _SPECIAL.get(model)
     if special is not None:
@@ -198,7 +199,7 @@ def _statement(reading: Reading, fields: Fields, times: Seen, envelope: Envelope
     facts = Facts(statuses, events, errors, _attributes(reading, fields, envelope))
     sid = fields[reading.sid]
     key = f"{sid}/{fields['call_sid']}" if reading.kind == "participant" else sid
-    return Statement(key, reading.kind, fields["account_sid"], facts)
+    return Statement(key, reading.kind, fields["account_sid"], facts, times[0])
 
 
 def _attributes(reading: Reading, fields: Fields, envelope: Envelope) -> dict[str, Attribute]:

@@ -14,7 +14,10 @@ def stamp(time: datetime) -> Stamp:
     """The spelling of an aware time."""
     if time.tzinfo is not UTC:
         time = time.astimezone(UTC)
-    return time.isoformat(timespec="microseconds")[:-6] + "Z"
+    # Half of what `isoformat` costs, which asks for the offset that is known here; every event is stamped.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+        time.year, time.month, time.day, time.hour, time.minute, time.second, time.microsecond,
+    )  # fmt: skip
 
 
 def instant(text: Stamp) -> datetime:

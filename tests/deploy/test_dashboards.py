@@ -11,7 +11,9 @@ import yaml
 
 from ingest import metrics as ingest
 from processors import metrics as processors
+from processors import sweep
 from processors.contract.statuses import RANKS
+from processors.domain.statuses import Arrival
 from processors.stream import metrics as stream
 from sinks import metrics as sinks
 from sinks.ledger.port import OPEN
@@ -23,6 +25,7 @@ CATALOGUE: Mapping[str, tuple[str, frozenset[str]]] = {
     for name, kind, labels, _ in (
         *ingest.CATALOGUE,
         *processors.CATALOGUE,
+        *sweep.CATALOGUE,
         *stream.CATALOGUE,
         *sinks.CATALOGUE,
     )
@@ -38,6 +41,8 @@ VALUES: Mapping[tuple[str, str], frozenset[str]] = {
     ("switchhook_delivery_resources_total", "kind"): frozenset((*RANKS, "participant")),
     ("switchhook_delivery_resources_total", "status"): frozenset(s for ranks in RANKS.values() for s in ranks),
     ("switchhook_delivery_errors_total", "kind"): frozenset((*RANKS, "participant")),
+    ("switchhook_processors_statuses_total", "arrival"): frozenset(Arrival),
+    ("switchhook_processors_rules_total", "outcome"): frozenset(processors.FIRED),
     ("switchhook_sinks_open", "state"): frozenset(map(str, OPEN)),
 }
 
