@@ -53,6 +53,7 @@ def create_app(
         settings=settings,
         metrics=StreamMetrics(registry),
         retryable=(StoreUnavailable,),
+        retention={topic.called(kafka.topic_prefix): topic.retention_ms / 1000 for topic in EVENT_TOPICS},
     )
 
 

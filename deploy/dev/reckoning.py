@@ -215,8 +215,10 @@ def read_state(path: Path) -> Mapping[str, Json]:
         rows = {}
         for row in connection.execute("select * from resources"):
             values = dict(row)
-            attributes = orjson.loads(values.pop("document"))["attributes"]
-            rows[values["key"]] = {**{name: value[0] for name, value in attributes.items()}, **values}
+            attributes, seen = orjson.loads(values.pop("attributes")), orjson.loads(values.pop("seen"))
+            ordered = {name: value for name, (value, *_) in attributes.get("ordered", {}).items()}
+            code = max(map(int, seen.get("errors", ())), default=None)
+            rows[values["key"]] = {**attributes["plain"], **ordered, "error_code": code, **values}
         return rows
     finally:
         connection.close()
