@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -244,6 +244,10 @@ def backoff(attempts: int, pace: Pace, jitter: float) -> float:
 
 def settle(entry: Entry, reply: Reply, again: float) -> Settlement:
     """What the ledger should know after a reply. `again` is when to try once more, where that is right."""
+    return replace(_settlement(entry, reply, again), attempt=entry.attempts)
+
+
+def _settlement(entry: Entry, reply: Reply, again: float) -> Settlement:
     action = entry.action
     match reply:
         case Done(http_status, body):

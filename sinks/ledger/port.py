@@ -63,7 +63,9 @@ class Entry:
 class Settlement:
     """What came of one attempt. WAITING means: again at `due`. `observation` is an event's JSON.
 
-    A list's observations are published before it is settled; `observed` says how many.
+    A list's observations are published before it is settled; `observed` says how many. An answer that ends nothing
+    counts for its own `attempt` alone: written down once more after the next one began, it would let the action be
+    performed again beside it.
     """
 
     action_id: str
@@ -75,6 +77,10 @@ class Settlement:
     reason: str | None = None
     observation: bytes | None = None
     observed: int | None = None
+    attempt: int = 2**31 - 1
+
+    def is_stale(self, attempts: int) -> bool:
+        return self.state in OPEN and self.attempt < attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +204,7 @@ class MemoryLedger:
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         for settlement in settlements:
             entry = self.entries[settlement.action_id]
-            if entry.state not in OPEN:
+            if entry.state not in OPEN or settlement.is_stale(entry.attempts):
                 continue
             state = settlement.state
             due = settlement.due

@@ -50,9 +50,16 @@ _REFUSE = (
     .values(state=State.REFUSED, reason=bindparam("why"), settled_at=bindparam("at"), published=False)
 )
 _SEEN = and_(bindparam("state") == State.UNKNOWN, _T.resource_sid.is_not(None))
+_ENDS = or_(*(bindparam("state") == state for state in State if state not in OPEN))
 _SETTLE = (
     ACTIONS.update()
-    .where(_T.id == bindparam("its_id"), or_(*(_T.state == state for state in OPEN)))
+    .where(
+        _T.id == bindparam("its_id"),
+        or_(*(_T.state == state for state in OPEN)),
+        or_(
+            *(bindparam("state") == state for state in State if state not in OPEN), _T.attempts <= bindparam("attempt")
+        ),
+    )
     .values(
         state=case((_SEEN, State.WAITING), else_=bindparam("state")),
         reason=bindparam("why"),
@@ -150,6 +157,7 @@ class SqlLedger:
                 "why": s.reason,
                 "shown": s.observation,
                 "count": s.observed,
+                "attempt": s.attempt,
                 "at": now,
                 "is_published": s.state is State.WAITING,
             }

@@ -14,9 +14,11 @@ from sqlalchemy import Connection
 from processors.contract.actions import Action, CreateMessage, FetchRecording, ListMessages
 from processors.sql import connect
 from sinks.ledger.migrations import migrate_ledger
+from sinks.ledger.performing import settle
 from sinks.ledger.port import Entry, Ledger, MemoryLedger, Settlement, State
 from sinks.ledger.sql import SqlLedger
 from sinks.ledger.tables import METADATA
+from sinks.twilio.replies import Done, NotYet
 
 ACCOUNT = "AC" + "1" * 32
 SID = "SM" + "2" * 32
@@ -91,6 +93,25 @@ async def test_an_action_that_waits_for_its_time_holds_back_those_behind_it(ledg
     await ledger.settle([Settlement("a", State.WAITING, due=NOW + 5, reason="rate_limited")], NOW)
     assert await claimed(ledger, NOW + 4) == []
     assert await claimed(ledger, NOW + 5) == ["a"]
+
+
+async def test_an_answer_written_down_again_after_the_next_attempt_began_changes_nothing(ledger: Ledger) -> None:
+    await ledger.record([message("a")], NOW)
+    [first] = await ledger.claim(1, NOW, LEASE, CAP)
+    limited = settle(first, NotYet("rate_limited", 429, 20429), NOW + 1)
+    await ledger.settle([limited], NOW)
+    assert await claimed(ledger, NOW + 2) == ["a"]
+    await ledger.settle([limited], NOW + 2)
+    assert await claimed(ledger, NOW + 9) == [], "it is being performed"
+
+
+async def test_an_effect_that_an_earlier_attempt_had_counts_however_late_it_is_told(ledger: Ledger) -> None:
+    await ledger.record([message("a")], NOW)
+    [first] = await ledger.claim(1, NOW, LEASE, CAP)
+    await ledger.settle([settle(first, NotYet("rate_limited", 429, 20429), NOW + 1)], NOW)
+    assert await claimed(ledger, NOW + 2) == ["a"]
+    await ledger.settle([settle(first, Done(201, {}), NOW)], NOW + 2)
+    assert (await states(ledger))["a"][0] is State.DONE
 
 
 async def test_the_limit_of_a_claim_is_kept(ledger: Ledger) -> None:
