@@ -14,7 +14,7 @@ import orjson
 from processors.domain.facts import Attribute, Resource
 from processors.domain.stamps import Stamp
 from processors.sql import Database, DatabaseUnavailable, Missed
-from processors.sql.database import Row
+from processors.sql.database import Row, Transaction
 from processors.store.document import fixed, lifetime, load, moving
 from processors.store.personal import is_about, scrubbed
 from processors.store.port import Conflict, Forgotten, StoreUnavailable
@@ -75,20 +75,33 @@ class SqlStore:
             await self._database.put(*((statement, many) for statement, many in puts if many))
 
     async def claim(self, now: Stamp, until: Stamp, limit: int) -> Sequence[Resource]:
-        ask = self._ask
+        claimed: dict[str, Resource] = {}
         with told():
             async with self._database.begin() as transaction:
-                taken, left = _taken(await transaction.fetch(ask.pending, now, limit), limit)
-                if not taken:
-                    return ()
-                await transaction.fetch(ask.disarm, sorted(taken))
-                keys = [key for some in taken.values() for key in some]
-                rows = await transaction.fetch(ask.claim, sorted(set(keys)), now, until)
-                claimed = {row[0]: self._resource(row) for row in rows}
-                again = _armed([*left, *([(until, sorted(claimed))] if claimed else [])])
-                if again:
-                    await transaction.put((ask.arm, again))
-        return [claimed.pop(key) for key in keys if key in claimed]
+                # What is noted for a time may have moved since: then there is room for more.
+                while room := limit - len(claimed):
+                    some = await self._claimed(transaction, now, until, room)
+                    if some is None:
+                        break
+                    claimed |= {row.key: row for row in some}
+                if claimed:
+                    await transaction.put((self._ask.arm, _armed([(until, sorted(claimed))])))
+        return list(claimed.values())
+
+    async def _claimed(
+        self, transaction: Transaction, now: Stamp, until: Stamp, limit: int
+    ) -> Sequence[Resource] | None:
+        """Of what is noted until now as much as there is room for; None where nothing is."""
+        ask = self._ask
+        taken, left = _taken(await transaction.fetch(ask.pending, now, limit), limit)
+        if not taken:
+            return None
+        await transaction.fetch(ask.disarm, sorted(taken))
+        if left:
+            await transaction.put((ask.arm, _armed(left)))
+        keys = list(dict.fromkeys(key for some in taken.values() for key in some))
+        rows = {row[0]: row for row in await transaction.fetch(ask.claim, keys, now, until)}
+        return [self._resource(rows[key]) for key in keys if key in rows]
 
     async def children(self, sid: str) -> Sequence[Resource]:
         with told():

@@ -51,9 +51,7 @@ def upgrade() -> None:
         "due",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
         sa.Column("at", PLAIN, nullable=False),
-        sa.Column(
-            "keys", PLAIN, nullable=False, comment="JSON: rows that are due then, unless `due_at` has moved since"
-        ),
+        sa.Column("keys", PLAIN, nullable=False, comment="JSON: rows due then, unless `due_at` has moved since"),
     )
     op.create_index("due_by_time", "due", ["at"])
     op.create_table(
