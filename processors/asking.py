@@ -1,32 +1,295 @@
-"""Asking: is a rules file right, what would it do, and what is known of one resource and why."""
+"""Asking: is a rules file right, what would it do, and what is known of one resource and why.
+
+`rules check FILE`, `rules try FILE EVENTS`, `why SID`. Numbers and words of people are shown with `--reveal` only, but
+for those that one has typed in oneself.
+"""
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from processors.domain.rules import InvalidRules
-from processors.settings import load_rules
+import orjson
+import yaml
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from ingest.contract.codec import Envelope, Undecodable, occurred
+from ingest.contract.environment import InvalidSettings
+from ingest.contract.events import MODELS
+from ingest.contract.times import read_rfc3339
+from processors.contract.actions import Action
+from processors.contract.statuses import RANKS
+from processors.domain.facts import Resource
+from processors.domain.fold import fold
+from processors.domain.judging import Judgement, judgements, verdict
+from processors.domain.reading import read
+from processors.domain.rulebook import Rulebook, write_down
+from processors.domain.rules import InvalidRules, Rule, Rules
+from processors.domain.statuses import is_terminal, status
+from processors.settings import load_rules, read_settings
+from processors.sql import DatabaseRefused
+from processors.store.pages import open_pages
+from processors.store.personal import PERSONAL
+from processors.store.port import Forgotten, StoreUnavailable
 
 Command = Callable[[argparse.Namespace], int]
+Shown = Mapping[str, Any]
+
+_NO_KEY = b"not for ordering"
+
+
+class CannotAsk(Exception):
+    """Why there is no answer; for a person to read."""
 
 
 def add_rules(parser: argparse.ArgumentParser) -> Command:
     verbs = parser.add_subparsers(dest="verb", required=True)
-    verbs.add_parser("check", help="name every problem of a rules file").add_argument("file", type=Path)
-    return lambda chosen: check(chosen.file)
+    checking = verbs.add_parser("check", help="name every problem of a rules file, each with its line")
+    checking.add_argument("file", type=Path)
+    checking.add_argument("--replies", type=Path, help="the front door's replies: no keyword may be served by both")
+    trying = verbs.add_parser("try", help="what the rules would make of events, and why not")
+    trying.add_argument("file", type=Path)
+    trying.add_argument("events", help="a file of events as JSON, or `-`: one, a list, or a line each")
+    trying.add_argument("--json", action="store_true")
+    return lambda chosen: _answered(check if chosen.verb == "check" else try_out, chosen)
 
 
 def add_why(parser: argparse.ArgumentParser) -> Command:
-    parser.add_argument("sid")
-    return lambda chosen: 2
+    parser.add_argument("sid", help="of a message, call, recording or conference; of a participant CF…/CA…")
+    parser.add_argument("--rules", type=Path, help="instead of those of the settings")
+    parser.add_argument("--reveal", action="store_true", help="show numbers, names and words")
+    parser.add_argument("--json", action="store_true")
+    return lambda chosen: _answered(why, chosen)
 
 
-def check(path: Path) -> int:
+def _answered(ask: Command, chosen: argparse.Namespace) -> int:
+    """2 where there is no answer, with the reason on standard error."""
     try:
-        found = load_rules(path)
+        return ask(chosen)
     except InvalidRules as error:
-        print("\n".join(map(str, error.problems)), file=sys.stderr)
-        return 2
-    print(f"{len(found.rules)} rules are valid: {', '.join(rule.name for rule in found.rules)}")
+        print(
+            "\n".join(f"{chosen.file if 'file' in chosen else chosen.rules}: {each}" for each in error.problems),
+            file=sys.stderr,
+        )
+    except InvalidSettings as error:
+        print(error.told("This"), file=sys.stderr)
+    except (CannotAsk, OSError, StoreUnavailable, DatabaseRefused, SQLAlchemyError) as error:
+        print(f"There is no answer: {error}", file=sys.stderr)
+    return 2
+
+
+# Checking.
+
+
+def check(chosen: argparse.Namespace) -> int:
+    rules = load_rules(chosen.file)
+    if chosen.replies is not None:
+        twice = sorted(_keywords(rules) & _replied(chosen.replies))
+        if twice:
+            raise CannotAsk(f"{', '.join(twice)}: a keyword is answered by the front door or by a rule, not by both")
+    for rule in rules.rules:
+        print(_in_a_line(rule))
+    print(f"{len(rules.rules)} rules are valid, {sum(rule.enabled for rule in rules.rules)} of them switched on")
     return 0
+
+
+def _in_a_line(rule: Rule) -> str:
+    state = "off" if not rule.enabled else "dry run" if rule.dry_run else "on"
+    does = ", ".join(effect.action for effect in rule.then)
+    settle = "" if rule.settle is None else f", judged after {rule.settle:g} s"
+    return f"{rule.name:<28} {state:<8} {rule.when.kind:<12} {does}{settle}"
+
+
+def _keywords(rules: Rules) -> set[str]:
+    return {word.upper() for rule in rules.rules if rule.enabled for word in rule.when.keyword}
+
+
+def _replied(path: Path) -> set[str]:
+    """The keywords of the front door's file, whose other mistakes are the front door's to tell."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {str(word).upper() for word in document["message-inbound"]["keywords"]}
+    except (KeyError, TypeError):
+        return set()
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CannotAsk(f"{path} is no YAML: {error}") from None
+
+
+# Trying.
+
+
+def try_out(chosen: argparse.Namespace) -> int:
+    rules = write_down(load_rules(chosen.file))
+    text = sys.stdin.read() if chosen.events == "-" else Path(chosen.events).read_text(encoding="utf-8")
+    rows: dict[str, Resource] = {}
+    for envelope in _envelopes(text):
+        statement = read(envelope)
+        rows[statement.key] = fold(rows.get(statement.key), statement, envelope, rules, _NO_KEY).resource
+    _print([_tried(row, rules) for row in rows.values()], _trial_told, as_json=chosen.json)
+    return 0
+
+
+def _envelopes(text: str) -> Iterator[Envelope]:
+    """Each document is an event, or has it as `event` beside its `correlation`, `received` and `time`."""
+    for number, document in enumerate(_documents(text), 1):
+        try:
+            event = document.get("event", document)
+            made = MODELS[event["type"]].model_validate(event, extra="ignore")
+            received = read_rfc3339(document["received"]) if "received" in document else datetime.now(UTC)
+            envelope = Envelope(made, "try", received, occurred(made), document.get("correlation"))
+            read(envelope)
+            yield envelope
+        except ValidationError as error:
+            wrong = error.errors(include_input=False, include_url=False)
+            raise CannotAsk(
+                f"event {number}: " + "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong)
+            ) from None
+        except (KeyError, TypeError, AttributeError, ValueError, Undecodable):
+            raise CannotAsk(f"event {number} has no `type` that names an event of a resource") from None
+
+
+def _documents(text: str) -> Sequence[Any]:
+    try:
+        whole = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        try:
+            return [orjson.loads(line) for line in text.splitlines() if line.strip()]
+        except orjson.JSONDecodeError as error:
+            raise CannotAsk(f"the events are no JSON: {error}") from None
+    return whole if isinstance(whole, list) else [whole]
+
+
+def _tried(row: Resource, rules: Rulebook) -> Shown:
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "status": status(row.kind, row.facts),
+        "rules": [_judgement(each) for each in judgements(row, rules, _NO_KEY)],
+    }
+
+
+def _judgement(found: Judgement) -> Shown:
+    return {
+        "rule": found.rule,
+        "verdict": verdict(found),
+        "fires": found.fired and found.enabled,
+        "conditions": [{"condition": says, "holds": holds} for says, holds in (*found.waits_for, *found.besides)],
+        "actions": [
+            each.action.model_dump(mode="json", by_alias=True, exclude_none=True)
+            for each in found.effects
+            if each.action
+        ],
+        "not_made": [list(each.wrong) for each in found.effects if each.action is None],
+    }
+
+
+def _action(action: Action) -> Shown:
+    """Without its ordering key, for which this has not the secret."""
+    return action.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"ordering_key"})
+
+
+def _trial_told(tried: Shown) -> Iterator[str]:
+    yield f"{tried['kind']} {tried['key']}, {tried['status'] or 'without a status'}"
+    yield from _rules_told(tried["rules"])
+
+
+def _rules_told(rules: Sequence[Shown]) -> Iterator[str]:
+    for rule in rules:
+        yield f"  {rule['rule']} {rule['verdict']}"
+        for each in rule["conditions"]:
+            yield f"    {'yes' if each['holds'] else 'NO '}  {each['condition']}"
+        for action in rule["actions"]:
+            yield f"    →    {orjson.dumps(action).decode()}"
+        for wrong in rule["not_made"]:
+            yield f"    →    no valid action: {', '.join(wrong)}"
+
+
+# Why.
+
+
+def why(chosen: argparse.Namespace) -> int:
+    """1 where nothing is known of it."""
+    settings, _ = read_settings()
+    rules = write_down(settings.rules if chosen.rules is None else load_rules(chosen.rules))
+    found, children = asyncio.run(_looked_up(settings.database_url.get_secret_value(), chosen.sid))
+    if not isinstance(found, Resource):
+        said = f"was taken away at {found.at}" if isinstance(found, Forgotten) else "is not known"
+        print(f"{chosen.sid} {said}", file=sys.stderr)
+        return 1
+    _print([_known(found, children, rules, reveal=chosen.reveal)], _why_told, as_json=chosen.json)
+    return 0
+
+
+async def _looked_up(url: str, sid: str) -> tuple[Resource | Forgotten | None, Sequence[Resource]]:
+    async with open_pages(url, as_it_is=True) as pages:
+        found = (await pages.store.read([sid])).get(sid)
+        return found, await pages.store.children(sid) if isinstance(found, Resource) else ()
+
+
+def _known(row: Resource, children: Sequence[Resource], rules: Rulebook, *, reveal: bool) -> Shown:
+    facts, current = row.facts, status(row.kind, row.facts)
+    judged = [_judgement(each) for each in judgements(row, rules, _NO_KEY)]
+    return {
+        "key": row.key,
+        "kind": row.kind,
+        "account_sid": row.account_sid,
+        "version": row.version,
+        "status": current,
+        "terminal": is_terminal(row.kind, current),
+        "due": row.due,
+        "looked_up": row.sweeps,
+        "statuses": _seen(facts.statuses, RANKS[row.kind]),
+        "events": _seen(facts.events),
+        "errors": _seen(facts.errors),
+        "attributes": {
+            name: {"value": _masked(row, name, reveal=reveal), "sequence": sequence, "at": at}
+            for name, (_, sequence, at) in sorted(facts.attributes.items())
+        },
+        "children": [
+            {"key": each.key, "kind": each.kind, "status": status(each.kind, each.facts)} for each in children
+        ],
+        "rules": judged if reveal else [{**each, "actions": [_bare(a) for a in each["actions"]]} for each in judged],
+    }
+
+
+def _seen(family: Mapping[str, tuple[str, str | None]], ranks: Mapping[str, Any] | None = None) -> Sequence[Shown]:
+    """In the order of their ranks, where they have one, else of time."""
+    order = ranks or {}
+    names = sorted(family, key=lambda name: (order.get(name, (-1, 0)), family[name][1] or family[name][0]))
+    return [{"name": name, "received": family[name][0], "at": family[name][1]} for name in names]
+
+
+def _masked(row: Resource, name: str, *, reveal: bool) -> object:
+    value = row.facts.attributes[name][0]
+    return value if reveal or name not in PERSONAL[row.kind] else f"({len(str(value))} characters)"
+
+
+def _bare(action: Shown) -> Shown:
+    return {name: action[name] for name in ("type", "id")}
+
+
+def _why_told(known: Shown) -> Iterator[str]:
+    ended = "ended" if known["terminal"] else "not ended"
+    whose = f"{known['kind']} {known['key']} of {known['account_sid']}"
+    yield f"{whose}: {known['status']}, {ended}, version {known['version']}"
+    if known["due"]:
+        yield f"looked at again at {known['due']}, looked up {known['looked_up']} times so far"
+    for family in ("statuses", "events", "errors"):
+        for each in known[family]:
+            told = f", {each['at']} by the provider" if each["at"] else ""
+            yield f"  {family:<10} {each['name']:<24} heard {each['received']}{told}"
+    for name, each in known["attributes"].items():
+        order = f"  #{each['sequence']} {each['at']}" if each["sequence"] >= 0 else ""
+        yield f"  {'attribute':<10} {name:<24} {orjson.dumps(each['value']).decode()}{order}"
+    for each in known["children"]:
+        yield f"  {'has':<10} {each['kind']} {each['key']}, {each['status']}"
+    yield from _rules_told(known["rules"])
+
+
+def _print(answers: Sequence[Shown], told: Callable[[Shown], Iterator[str]], *, as_json: bool) -> None:
+    for answer in answers:
+        print(orjson.dumps(answer).decode() if as_json else "\n".join(told(answer)))

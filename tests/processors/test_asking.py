@@ -1,0 +1,167 @@
+"""The commands for people: a rules file is checked and tried, and a resource is explained."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from ingest.contract import events as e
+from ingest.contract.codec import Envelope
+from processors.__main__ import main
+from processors.domain.facts import Resource
+from processors.domain.fold import fold
+from processors.domain.reading import read
+from processors.domain.rulebook import write_down
+from processors.store.opening import open_store
+from tests.processors.test_shipped_rules import (
+    CALL,
+    CONFERENCE,
+    EXAMPLES,
+    HASH_KEY,
+    MESSAGE,
+    NOW,
+    Said,
+    message,
+    person,
+    shown,
+    wrote,
+)
+
+RULES = Path(__file__).parents[2] / "processors" / "rules.example.yaml"
+
+Captured = pytest.CaptureFixture[str]
+
+
+def test_the_examples_are_valid_and_named(capsys: Captured) -> None:
+    assert main(["rules", "check", str(RULES)]) == 0
+    told = capsys.readouterr().out
+    assert all(rule.name in told for rule in EXAMPLES.rules)
+    assert "end-without-moderator" in told
+    assert "judged after 30 s" in told
+
+
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules:\n  - name: One\n    when: {kind: call, status: bussy}\n    then: []\n")
+    assert main(["rules", "check", str(file)]) == 2
+    told = capsys.readouterr().err
+    for line in (2, 3, 4):
+        assert f"{file}: line {line}:" in told
+
+
+def test_a_keyword_is_answered_by_the_front_door_or_by_a_rule(tmp_path: Path, capsys: Captured) -> None:
+    replies = tmp_path / "replies.yaml"
+    replies.write_text("message-inbound: {keywords: {info: <Response/>, HOURS: <Response/>}}")
+    assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 2
+    assert "INFO: a keyword" in capsys.readouterr().err
+    replies.write_text("message-inbound: {keywords: {HOURS: <Response/>}}")
+    assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 0
+
+
+def written(said: list[Said], path: Path) -> Path:
+    documents = [
+        {"event": event.model_dump(mode="json", by_alias=True, exclude_none=True), "correlation": correlation}
+        for event, correlation in said
+    ]
+    path.write_text("\n".join(map(json.dumps, documents)))
+    return path
+
+
+def test_trying_says_what_fires_and_why_not(tmp_path: Path, capsys: Captured) -> None:
+    events = written([shown(), message("undelivered", 30007)], tmp_path / "events.jsonl")
+    assert main(["rules", "try", str(RULES), str(events)]) == 0
+    told = capsys.readouterr().out
+    assert "resend-undelivered does not fire" in told
+    assert "NO   error class handset or carrier" in told
+    assert "yes  status undelivered or failed" in told
+    assert main(["rules", "try", str(RULES), str(written([wrote("INFO")], events)), "--json"]) == 0
+    (tried,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    fires = {rule["rule"]: rule["actions"] for rule in tried["rules"] if rule["fires"]}
+    assert list(fires) == ["answer-info"]
+    assert fires["answer-info"][0]["to"] == "+15550001111"
+
+
+def test_trying_says_when_a_rule_that_settles_is_judged(tmp_path: Path, capsys: Captured) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES.read_text().replace("enabled: false", "enabled: true"))
+    left = [person("participant-join", "moderator", 1), person("participant-leave", "moderator", 2)]
+    assert main(["rules", "try", str(rules), str(written(left, tmp_path / "e"))]) == 0
+    assert "and would fire as things are" in capsys.readouterr().out
+    back = [*left, person("participant-join", "moderator", 3)]
+    assert main(["rules", "try", str(rules), str(written(back, tmp_path / "e"))]) == 0
+    told = capsys.readouterr().out
+    assert "and would not fire as things are" in told
+    assert "NO   present is false" in told
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]x", '{"type": "message.exploded"}', '{"type": "message.updated"}', '{"type": "error.logged"}', "3"]
+)
+def test_events_that_are_none_are_refused_plainly(text: str, tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "events").write_text(text)
+    assert main(["rules", "try", str(RULES), str(tmp_path / "events")]) == 2
+    assert capsys.readouterr().err.startswith("There is no answer: ")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database as a worker leaves it: a message that was sent again, and a participant with its label."""
+    url = f"sqlite+aiosqlite:///{tmp_path}/state.sqlite"
+    monkeypatch.setenv("SWITCHHOOK_PROCESSORS_HASH_KEY", "0123456789abcdef")
+    monkeypatch.setenv("SWITCHHOOK_PROCESSORS_DATABASE_URL", url)
+    monkeypatch.setenv("SWITCHHOOK_PROCESSORS_RULES_FILE", str(RULES))
+    rows: dict[str, Resource] = {}
+    for event, correlation in [
+        shown(),
+        message("sent"),
+        message("undelivered", 30005),
+        person("participant-join", "moderator", 4),
+        (
+            e.ConferenceUpdated(
+                account_sid="AC" + "0" * 32, conference_sid=CONFERENCE, event="conference-start", sequence_number=3
+            ),
+            None,
+        ),
+    ]:
+        envelope = Envelope(event, "test", NOW, correlation=correlation)
+        statement = read(envelope)
+        step = fold(rows.get(statement.key), statement, envelope, write_down(EXAMPLES), HASH_KEY)
+        rows[statement.key] = step.resource._replace(version=1)
+
+    async def write() -> None:
+        store = await open_store(url)
+        await store.write(list(rows.values()), dict.fromkeys(rows, 0))
+        await store.close()
+
+    asyncio.run(write())
+
+
+@pytest.mark.usefixtures("state")
+def test_why_tells_facts_rules_and_actions_without_what_is_personal(capsys: Captured) -> None:
+    assert main(["why", MESSAGE]) == 0
+    told = capsys.readouterr().out
+    for part in ("undelivered, ended", "sent", "30005", "welcome-7", "resend-undelivered fires", "-d1"):
+        assert part in told
+    assert told.index(" sent ") < told.index(" undelivered "), "in the order of their ranks"
+    assert "hello" not in told
+    assert "555" not in told
+    assert main(["why", MESSAGE, "--reveal"]) == 0
+    assert "+15552223333" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("state")
+def test_why_tells_who_is_in_a_conference(capsys: Captured) -> None:
+    assert main(["why", CONFERENCE]) == 0
+    assert f"has        participant {CONFERENCE}/{CALL}, joined" in capsys.readouterr().out
+    assert main(["why", f"{CONFERENCE}/{CALL}", "--json"]) == 0
+    known = json.loads(capsys.readouterr().out)
+    assert known["status"] == "joined"
+    assert known["attributes"]["present"] == {"value": True, "sequence": 4, "at": ""}
+    assert known["attributes"]["participant_label"]["value"] == "(9 characters)"
+
+
+@pytest.mark.usefixtures("state")
+def test_why_says_so_where_nothing_is_known(capsys: Captured) -> None:
+    assert main(["why", "SM" + "9" * 32]) == 1
+    assert "is not known" in capsys.readouterr().err
