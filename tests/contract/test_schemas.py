@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from deploy.contracts import ASYNCAPI, ROOT, differences, generated, main, write
+from deploy.diagrams import BEGIN, END, diagram, with_diagrams
 from deploy.schemas import Schema, schemas
 from deploy.topics import TOPICS
 from ingest.contract import codec as ingest
@@ -24,6 +25,7 @@ from ingest.contract.codec import Headers
 from processors.contract import actions
 from processors.contract import codec as processors
 from processors.contract.changes import Change
+from processors.contract.statuses import NEXT
 from processors.stream.batch import Record
 from processors.stream.deadletters import dead_letter
 from sinks.contract import codec as sinks
@@ -102,6 +104,26 @@ class TestDrift:
         assert differences(generated(), tmp_path) == ["ingest/contract/schemas/fax.received.json has no model"]
         write(generated(), tmp_path)
         assert not stale.exists()
+
+
+class TestDiagrams:
+    def test_every_status_that_the_provider_may_say_is_drawn(self) -> None:
+        for kind, steps in NEXT.items():
+            drawn = diagram(kind)
+            for name, following in steps.items():
+                for each in following:
+                    assert f"{name.replace('-', '_')} --> {each.replace('-', '_')}" in drawn
+
+    def test_a_text_without_a_place_for_them_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="states"):
+            with_diagrams("# a readme")
+
+    def test_what_is_around_them_stays(self) -> None:
+        text = with_diagrams(f"before {BEGIN} old {END} after")
+        assert text.startswith("before ")
+        assert text.endswith(" after")
+        assert " old " not in text
+        assert with_diagrams(text) == text
 
 
 class TestSchema:
