@@ -41,7 +41,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. `broker` is the command of one on `{port}`; deadlines are short enough for a demo."""
+    """What to run. `broker` is the command of one on `{port}`; deadlines are short enough for a demo.
+
+    `brain` are settings of the brain besides, without their prefix.
+    """
 
     folder: Path
     token: str
@@ -54,6 +57,7 @@ class Plan:
     spool: bool = False
     lease_seconds: float = 20.0
     request_timeout: float = 10.0
+    brain: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stack:
@@ -236,6 +240,7 @@ class Stack:
             "SWITCHHOOK_PROCESSORS_DATABASE_URL": f"sqlite+aiosqlite:///{self.state_file}",
             "SWITCHHOOK_PROCESSORS_RULES_FILE": str(plan.rules),
             "SWITCHHOOK_PROCESSORS_HASH_KEY": plan.token,
+            **{f"SWITCHHOOK_PROCESSORS_{name}": value for name, value in plan.brain.items()},
             "SWITCHHOOK_SINKS_PORT": str(port["actions"]),
             "SWITCHHOOK_SINKS_METRICS_PORT": str(port["metrics"]),
             "SWITCHHOOK_SINKS_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'ledger.sqlite'}",
