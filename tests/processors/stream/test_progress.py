@@ -106,6 +106,8 @@ async def serving(
         await working
 
 
+# On Apache Kafka alone: the embedded broker keeps a join for seconds, and this joins often.
+@pytest.mark.kafka
 @pytest.mark.broker
 class TestOnABroker:
     async def test_a_handler_that_hangs_is_told_of(
