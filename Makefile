@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test kafka postgres chaos proof bench-ingress lint types lock clean
+.PHONY: setup demo test kafka postgres chaos proof bench-ingress bench-processors lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -40,6 +40,11 @@ proof: $(READY)
 # The front door beside what people write today; needs Java, Maven, Go and Node. Nine minutes.
 bench-ingress: $(READY)
 	$(BIN)/python -m bench.ingress
+
+# The brain beside Kafka Streams, Quix Streams and stock Faust; needs Java, Maven and PostgreSQL. With ARGS=--growth: what
+# it costs with few and with many resources known.
+bench-processors: $(READY)
+	$(BIN)/python -m bench.processors $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

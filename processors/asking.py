@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
-from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.contract.codec import Envelope, Undecodable, occurred
+from ingest.contract.codec import Undecodable
 from ingest.contract.environment import InvalidSettings
-from ingest.contract.events import MODELS
-from ingest.contract.times import read_rfc3339
+from processors.captured import Uncaptured, envelopes
 from processors.contract.actions import Action
 from processors.contract.statuses import RANKS
+from processors.domain import source
+from processors.domain.errors import error_class
 from processors.domain.facts import Resource
 from processors.domain.fold import fold
 from processors.domain.judging import Judgement, judgements, verdict
 from processors.domain.reading import read
-from processors.domain.rulebook import Rulebook, write_down
+from processors.domain.rulebook import Rulebook, answers_blindly, judges, keyword, write_down
 from processors.domain.rules import InvalidRules, Rule, Rules
+from processors.domain.source import Unusable
 from processors.domain.statuses import is_terminal, status
 from processors.settings import load_rules, read_settings
 from processors.sql import DatabaseRefused
@@ -88,11 +88,14 @@ def _answered(ask: Command, chosen: argparse.Namespace) -> int:
 def check(chosen: argparse.Namespace) -> int:
     rules = load_rules(chosen.file)
     if chosen.replies is not None:
-        twice = sorted(_keywords(rules) & _replied(chosen.replies))
-        if twice:
-            raise CannotAsk(f"{', '.join(twice)}: a keyword is answered by the front door or by a rule, not by both")
-    for rule in rules.rules:
+        _refuse_twice(rules, chosen.replies)
+    for rule, judge in zip(rules.rules, judges(rules), strict=True):
         print(_in_a_line(rule))
+        print(f"    waits for {'; '.join(each.says for each in judge.waits_for)}")
+        if judge.besides:
+            print(f"    then asks whether {'; '.join(each.says for each in judge.besides)}")
+        if answers_blindly(rule):
+            print("    NOTE: answers whoever wrote, those who have opted out too: wait for `opt_out_type: none`")
     print(f"{len(rules.rules)} rules are valid, {sum(rule.enabled for rule in rules.rules)} of them switched on")
     return 0
 
@@ -104,19 +107,34 @@ def _in_a_line(rule: Rule) -> str:
     return f"{rule.name:<28} {state:<8} {rule.when.kind:<12} {does}{settle}"
 
 
-def _keywords(rules: Rules) -> set[str]:
-    return {word.upper() for rule in rules.rules if rule.enabled for word in rule.when.keyword}
+def _refuse_twice(rules: Rules, path: Path) -> None:
+    """A keyword of a rule that the front door answers too, by the TwiML templates of its replies file."""
+    replied = _replied(path)
+    twice = [
+        f"{path}: line {replied[word]}: {word}: a keyword is answered by the front door or by a rule ({rule.name}), "
+        "not by both"
+        for rule in rules.rules
+        if rule.enabled
+        for word in sorted(set(map(keyword, rule.when.keyword)) & set(replied))
+    ]
+    if twice:
+        raise CannotAsk("\n".join(twice))
 
 
-def _replied(path: Path) -> set[str]:
-    """The keywords of the front door's file, whose other mistakes are the front door's to tell."""
+def _replied(path: Path) -> Mapping[str, int]:
+    """The keywords of the front door's file with their lines; its other mistakes are the front door's to tell."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return {str(word).upper() for word in document["message-inbound"]["keywords"]}
-    except (KeyError, TypeError):
-        return set()
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CannotAsk(f"{path} is no YAML: {error}") from None
+        document = source.read(path.read_text(encoding="utf-8"))
+    except (Unusable, UnicodeDecodeError) as error:
+        raise CannotAsk(f"{path}: {error}") from None
+    routes = document.value if isinstance(document.value, dict) else {}
+    found: dict[str, int] = {}
+    for route in ("message-inbound", "message-fallback"):
+        entry = routes.get(route)
+        words = entry.get("keywords") if isinstance(entry, dict) else None
+        for word in words if isinstance(words, dict) else ():
+            found.setdefault(keyword(str(word)), document.line((route, "keywords", word)))
+    return found
 
 
 # Trying.
@@ -126,41 +144,17 @@ def try_out(chosen: argparse.Namespace) -> int:
     rules = write_down(load_rules(chosen.file))
     text = sys.stdin.read() if chosen.events == "-" else Path(chosen.events).read_text(encoding="utf-8")
     rows: dict[str, Resource] = {}
-    for envelope in _envelopes(text):
-        statement = read(envelope)
-        rows[statement.key] = fold(rows.get(statement.key), statement, envelope, rules, _NO_KEY).resource
+    try:
+        for envelope in envelopes(text, datetime.now(UTC)):
+            if not envelope.verified:
+                print("an event that nobody vouches for (ce_verified) is left out, as the brain does", file=sys.stderr)
+                continue
+            statement = read(envelope)
+            rows[statement.key] = fold(rows.get(statement.key), statement, envelope, rules, _NO_KEY).resource
+    except (Uncaptured, Undecodable) as error:
+        raise CannotAsk(str(error)) from None
     _print([_tried(row, rules) for row in rows.values()], _trial_told, as_json=chosen.json)
     return 0
-
-
-def _envelopes(text: str) -> Iterator[Envelope]:
-    """Each document is an event, or has it as `event` beside its `correlation`, `received` and `time`."""
-    for number, document in enumerate(_documents(text), 1):
-        try:
-            event = document.get("event", document)
-            made = MODELS[event["type"]].model_validate(event, extra="ignore")
-            received = read_rfc3339(document["received"]) if "received" in document else datetime.now(UTC)
-            envelope = Envelope(made, "try", received, occurred(made), document.get("correlation"))
-            read(envelope)
-            yield envelope
-        except ValidationError as error:
-            wrong = error.errors(include_input=False, include_url=False)
-            raise CannotAsk(
-                f"event {number}: " + "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong)
-            ) from None
-        except (KeyError, TypeError, AttributeError, ValueError, Undecodable):
-            raise CannotAsk(f"event {number} has no `type` that names an event of a resource") from None
-
-
-def _documents(text: str) -> Sequence[Any]:
-    try:
-        whole = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            return [orjson.loads(line) for line in text.splitlines() if line.strip()]
-        except orjson.JSONDecodeError as error:
-            raise CannotAsk(f"the events are no JSON: {error}") from None
-    return whole if isinstance(whole, list) else [whole]
 
 
 def _tried(row: Resource, rules: Rulebook) -> Shown:
@@ -168,23 +162,34 @@ def _tried(row: Resource, rules: Rulebook) -> Shown:
         "key": row.key,
         "kind": row.kind,
         "status": status(row.kind, row.facts),
-        "rules": [_judgement(each) for each in judgements(row, rules, _NO_KEY)],
+        "rules": [_judgement(each, row, reveal=True) for each in judgements(row, rules, _NO_KEY)],
     }
 
 
-def _judgement(found: Judgement) -> Shown:
+def _judgement(found: Judgement, row: Resource, *, reveal: bool) -> Shown:
     return {
         "rule": found.rule,
         "verdict": verdict(found),
         "fires": found.fired and found.enabled,
-        "conditions": [{"condition": says, "holds": holds} for says, holds in (*found.waits_for, *found.besides)],
-        "actions": [
-            each.action.model_dump(mode="json", by_alias=True, exclude_none=True)
-            for each in found.effects
-            if each.action
+        "conditions": [
+            {"condition": each.says, "holds": each.holds, "known": _instead(row, each.about, reveal=reveal)}
+            for each in (*found.waits_for, *found.besides)
         ],
+        "actions": [_action(each.action) for each in found.effects if each.action],
         "not_made": [list(each.wrong) for each in found.effects if each.action is None],
     }
+
+
+def _instead(row: Resource, about: str, *, reveal: bool) -> Sequence[object]:
+    """What is known of what a condition asks for."""
+    facts = row.facts
+    if about == "status":
+        return [each["name"] for each in _seen(facts.statuses, RANKS[row.kind])]
+    if about == "event":
+        return sorted(facts.events)
+    if about == "error":
+        return [f"{code} ({error_class(int(code))})" for code in sorted(facts.errors)]
+    return [_masked(row, about, reveal=reveal)] if about in facts.attributes else []
 
 
 def _action(action: Action) -> Shown:
@@ -201,7 +206,8 @@ def _rules_told(rules: Sequence[Shown]) -> Iterator[str]:
     for rule in rules:
         yield f"  {rule['rule']} {rule['verdict']}"
         for each in rule["conditions"]:
-            yield f"    {'yes' if each['holds'] else 'NO '}  {each['condition']}"
+            known = "" if each["holds"] or not each["known"] else f"; known is {', '.join(map(str, each['known']))}"
+            yield f"    {'yes' if each['holds'] else 'NO '}  {each['condition']}{known}"
         for action in rule["actions"]:
             yield f"    →    {orjson.dumps(action).decode()}"
         for wrong in rule["not_made"]:
@@ -232,7 +238,7 @@ async def _looked_up(url: str, sid: str) -> tuple[Resource | Forgotten | None, S
 
 def _known(row: Resource, children: Sequence[Resource], rules: Rulebook, *, reveal: bool) -> Shown:
     facts, current = row.facts, status(row.kind, row.facts)
-    judged = [_judgement(each) for each in judgements(row, rules, _NO_KEY)]
+    judged = [_judgement(each, row, reveal=reveal) for each in judgements(row, rules, _NO_KEY)]
     return {
         "key": row.key,
         "kind": row.kind,

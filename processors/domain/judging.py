@@ -6,11 +6,16 @@ from typing import NamedTuple
 from processors.domain.deciding import Decided, effects
 from processors.domain.due import settled
 from processors.domain.facts import Resource
-from processors.domain.rulebook import Judge, Rulebook, judged, satisfied
+from processors.domain.rulebook import Condition, Judge, Rulebook, judged, satisfied
 from processors.domain.stamps import Stamp
 
-Answer = tuple[str, bool]
-"""A condition in words, and whether it holds."""
+
+class Answer(NamedTuple):
+    """A condition in words, whether it holds, and what of the resource it is about."""
+
+    says: str
+    holds: bool
+    about: str
 
 
 class Judgement(NamedTuple):
@@ -40,15 +45,15 @@ def judgements(resource: Resource, rules: Rulebook, hash_key: bytes) -> Sequence
 
 def judgement(judge: Judge, resource: Resource, hash_key: bytes) -> Judgement:
     rule = judge.rule
-    besides = [(each.says, each.holds(resource)) for each in judge.besides]
-    fired = satisfied(judge, resource) and all(holds for _, holds in besides)
+    besides = _answers(judge.besides, resource)
+    fired = satisfied(judge, resource) and all(each.holds for each in besides)
     seen = resource.facts.events.get(judged(rule.name))
     return Judgement(
         rule.name,
         rule.enabled,
         rule.dry_run,
         fired,
-        [(each.says, each.holds(resource)) for each in judge.waits_for],
+        _answers(judge.waits_for, resource),
         besides,
         rule.settle,
         settled(judge, resource) if rule.settle is not None else None,
@@ -57,12 +62,16 @@ def judgement(judge: Judge, resource: Resource, hash_key: bytes) -> Judgement:
     )
 
 
+def _answers(conditions: Sequence[Condition], resource: Resource) -> Sequence[Answer]:
+    return [Answer(each.says, each.holds(resource), each.about) for each in conditions]
+
+
 def verdict(found: Judgement) -> str:
     """In a word or two."""
     if not found.enabled:
         return "is switched off" + (", and would fire" if found.fired else "")
     if found.judged_at is not None:
-        return f"was judged at {found.judged_at}"
+        return f"was judged at {found.judged_at}; as things are now it would {'' if found.fired else 'not '}fire"
     if found.due is not None:
         return f"is judged at {found.due}, and {'would fire' if found.fired else 'would not fire'} as things are"
     if found.fired:

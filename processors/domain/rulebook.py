@@ -42,13 +42,18 @@ class Rulebook(NamedTuple):
 
 
 def write_down(rules: Rules) -> Rulebook:
-    judges = [_judge(rule) for rule in rules.rules]
-    on = [judge for judge in judges if judge.rule.enabled]
+    every = judges(rules)
+    on = [judge for judge in every if judge.rule.enabled]
     return Rulebook(
         {kind: [j for j in on if j.rule.when.kind == kind and j.rule.settle is None] for kind in RANKS},
         {kind: [j for j in on if j.rule.when.kind == kind and j.rule.settle is not None] for kind in RANKS},
-        [judge for judge in judges if not judge.rule.enabled],
+        [judge for judge in every if not judge.rule.enabled],
     )
+
+
+def judges(rules: Rules) -> Sequence[Judge]:
+    """One for each rule, in their order."""
+    return [_judge(rule) for rule in rules.rules]
 
 
 def satisfied(judge: Judge, resource: Resource) -> bool:
@@ -152,6 +157,15 @@ def keyword(body: str) -> str:
     return body.strip().upper()
 
 
+def answers_blindly(rule: Rule) -> bool:
+    """Whether it writes to who wrote to us without waiting to know that they did not just opt out."""
+    answers = any(
+        effect.action == "messages.create" and "{from}" in str(effect.with_.get("to", "")) for effect in rule.then
+    )
+    told = rule.when.attributes.get("opt_out_type", ("STOP",))
+    return answers and rule.when.kind == "message" and "STOP" in told
+
+
 def _filled(rule: Rule) -> Sequence[Condition]:
     """What a template needs must be known: a status callback has no body, the observation brings it."""
     return [Condition(f"{name} is known", _knows(name), name) for name in sorted(rule.needs())]
@@ -163,7 +177,7 @@ def _knows(name: str) -> Holds:
 
 def _guarded(rule: Rule) -> Sequence[Condition]:
     most, kind = rule.max_depth, rule.when.kind
-    says = "no rule made it" if most == 1 else f"not more than {most - 1} of rules in a chain made it"
+    says = "no rule led to it" if most == 1 else f"no chain of {most} rules or more led to it"
     guards = []
     if kind in ("message", "call", "recording"):
         guards.append(Condition("it is known whether an action of ours made it", origin_known, "correlation"))

@@ -27,6 +27,7 @@ async def test_every_record_is_handled_in_order_and_committed(
     assert await committed(broker.kafka(), topic) == [500, 500]
 
 
+@pytest.mark.kafka  # joins twice, which the embedded broker takes its time for
 async def test_a_worker_stopped_inside_a_batch_commits_nothing_of_it(
     broker: Broker, topic: str, producer: KafkaProducer
 ) -> None:
@@ -76,6 +77,7 @@ async def test_an_unknown_fault_stops_the_worker_and_acknowledges_nothing(
     assert await committed(broker.kafka(), topic) == [0, 0]
 
 
+@pytest.mark.kafka  # joins twice, which the embedded broker takes its time for
 async def test_a_second_worker_takes_over_and_nothing_is_lost(
     broker: Broker, topic: str, producer: KafkaProducer
 ) -> None:
