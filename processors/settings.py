@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ingest.contract import environment
@@ -12,6 +12,7 @@ from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
 from ingest.contract.sids import AccountSid
 from processors.contract.changes import Kind
+from processors.contract.topics import CHANGES
 from processors.domain.due import Deadlines
 from processors.domain.rules import InvalidRules, Rules, parse_rules
 from processors.domain.sweeping import LISTS, Windows
@@ -68,6 +69,9 @@ class Settings(BaseSettings, StreamSettings):
         description="accounts, comma-separated, that are listed by time: finds what nobody told us of",
     )
     list_every: Seconds = Field(default=300.0, description="seconds of a time window that is listed")
+    list_conferences_every: Seconds = Field(
+        default=3600.0, description="the same of conferences, which the provider lists by whole days"
+    )
     list_delay: float = Field(default=120.0, ge=0, description="seconds after its end until it is")
     list_overlap: float = Field(default=300.0, ge=0, description="seconds before its start from which it is")
     list_catch_up: Seconds = Field(default=3600.0, description="windows older than that are left out after an outage")
@@ -86,6 +90,13 @@ class Settings(BaseSettings, StreamSettings):
     )
     port: int = Field(default=8081, ge=0, le=65535)
 
+    @field_validator("retention")
+    @classmethod
+    def _is_longer_than_changes_are_kept(cls, value: float) -> float:
+        if 0 < value < CHANGES.retention_ms / 1000:
+            raise ValueError(f"less than {CHANGES.retention_ms // 1000}: a change would outlive its row")
+        return value
+
     def deadlines(self) -> Deadlines:
         after: Mapping[Kind, float] = {
             "message": self.message_overdue,
@@ -100,7 +111,7 @@ class Settings(BaseSettings, StreamSettings):
         return Plan(
             self.list_accounts,
             Windows(
-                dict.fromkeys(LISTS, self.list_every),
+                {**dict.fromkeys(LISTS, self.list_every), "conference": self.list_conferences_every},
                 self.list_delay,
                 self.list_overlap,
                 self.list_catch_up,

@@ -54,7 +54,7 @@ def test_a_keyword_is_answered_by_the_front_door_or_by_a_rule(tmp_path: Path, ca
     replies = tmp_path / "replies.yaml"
     replies.write_text("message-inbound: {keywords: {info: <Response/>, HOURS: <Response/>}}")
     assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 2
-    assert "INFO: a keyword" in capsys.readouterr().err
+    assert f"{replies}: line 1: INFO: a keyword" in capsys.readouterr().err
     replies.write_text("message-inbound: {keywords: {HOURS: <Response/>}}")
     assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 0
 
@@ -73,13 +73,57 @@ def test_trying_says_what_fires_and_why_not(tmp_path: Path, capsys: Captured) ->
     assert main(["rules", "try", str(RULES), str(events)]) == 0
     told = capsys.readouterr().out
     assert "resend-undelivered does not fire" in told
-    assert "NO   error class handset or carrier" in told
+    assert "NO   error class handset or carrier; known is 30007 (content)" in told
     assert "yes  status undelivered or failed" in told
     assert main(["rules", "try", str(RULES), str(written([wrote("INFO")], events)), "--json"]) == 0
     (tried,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     fires = {rule["rule"]: rule["actions"] for rule in tried["rules"] if rule["fires"]}
     assert list(fires) == ["answer-info"]
     assert fires["answer-info"][0]["to"] == "+15550001111"
+    assert "ordering_key" not in fires["answer-info"][0], "it takes the brain's own secret"
+
+
+def fired(text: str, tmp_path: Path, capsys: Captured) -> list[str]:
+    (tmp_path / "events").write_text(text)
+    assert main(["rules", "try", str(RULES), str(tmp_path / "events"), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    return [rule["rule"] for row in rows for rule in row["rules"] if rule["fires"]]
+
+
+def test_events_are_taken_as_one_finds_them(tmp_path: Path, capsys: Captured) -> None:
+    """A message that is known to be no action's, and undelivered: as values, as records, and as kcat -J prints them."""
+    values = [
+        event.model_dump(mode="json", by_alias=True, exclude_none=True) for event, _ in (shown(), message("sent"))
+    ]
+    values[1] |= {"status": "undelivered", "error_code": 30005}
+    inline = [{**value, "correlation": "welcome-7", "received": "2026-01-01T00:00:00Z"} for value in values]
+    headers = {"ce_correlation": "welcome-7", "ce_id": "1", "ce_type": "overruled by none"}
+    records = [{"headers": {**headers, "ce_type": value["type"]}, "value": value} for value in values]
+    printed = [
+        {"topic": "comms.messages", "headers": ["ce_correlation", "welcome-7", "ce_type", value["type"]],
+         "payload": json.dumps(value)}
+        for value in values
+    ]  # fmt: skip
+    for documents in (inline, records, printed):
+        assert fired(json.dumps(documents), tmp_path, capsys) == ["resend-undelivered"]
+        assert fired("\n".join(map(json.dumps, documents)), tmp_path, capsys) == ["resend-undelivered"]
+    assert fired(json.dumps(values), tmp_path, capsys) == [], "without a correlation nobody knows who made it"
+
+
+def test_what_nobody_vouches_for_fires_nothing(tmp_path: Path, capsys: Captured) -> None:
+    event, _ = wrote("INFO")
+    value = event.model_dump(mode="json", by_alias=True, exclude_none=True)
+    assert fired(json.dumps(value), tmp_path, capsys) == ["answer-info"]
+    assert fired(json.dumps({**value, "verified": False}), tmp_path, capsys) == []
+
+
+def test_an_answer_to_whoever_wrote_is_noted(tmp_path: Path, capsys: Captured) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES.read_text().replace("attributes: {opt_out_type: none}", ""))
+    assert main(["rules", "check", str(rules)]) == 0
+    assert "NOTE: answers whoever wrote" in capsys.readouterr().out
+    assert main(["rules", "check", str(RULES)]) == 0
+    assert "NOTE" not in capsys.readouterr().out
 
 
 def test_trying_says_when_a_rule_that_settles_is_judged(tmp_path: Path, capsys: Captured) -> None:
@@ -144,6 +188,7 @@ def test_why_tells_facts_rules_and_actions_without_what_is_personal(capsys: Capt
     for part in ("undelivered, ended", "sent", "30005", "welcome-7", "resend-undelivered fires", "-d1"):
         assert part in told
     assert told.index(" sent ") < told.index(" undelivered "), "in the order of their ranks"
+    assert "to is known" in told
     assert "hello" not in told
     assert "555" not in told
     assert main(["why", MESSAGE, "--reveal"]) == 0
