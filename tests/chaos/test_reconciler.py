@@ -35,6 +35,7 @@ RECONCILING: Mapping[str, str] = {
     "LOOKUPS": "30",
     "LIST_ACCOUNTS": ACCOUNT_SID,
     "LIST_EVERY": "10",
+    "LIST_CONFERENCES_EVERY": "10",
     "LIST_DELAY": "2",
     "LIST_OVERLAP": "20",
     "LIST_MOST": "10000",
