@@ -11,6 +11,7 @@ from processors.stream.producer import BrokerUnavailable, KafkaProducer, MemoryP
 from tests.conftest import Broker, until
 from tests.processors.stream.conftest import PARTITIONS, collecting, committed, numbered, worker
 
+# What is marked `kafka` as well takes the embedded broker, which keeps a join for seconds, too long.
 pytestmark = pytest.mark.broker
 
 
@@ -27,7 +28,7 @@ async def test_every_record_is_handled_in_order_and_committed(
     assert await committed(broker.kafka(), topic) == [500, 500]
 
 
-@pytest.mark.kafka  # joins twice, which the embedded broker takes its time for
+@pytest.mark.kafka
 async def test_a_worker_stopped_inside_a_batch_commits_nothing_of_it(
     broker: Broker, topic: str, producer: KafkaProducer
 ) -> None:
@@ -77,7 +78,7 @@ async def test_an_unknown_fault_stops_the_worker_and_acknowledges_nothing(
     assert await committed(broker.kafka(), topic) == [0, 0]
 
 
-@pytest.mark.kafka  # joins twice, which the embedded broker takes its time for
+@pytest.mark.kafka
 async def test_a_second_worker_takes_over_and_nothing_is_lost(
     broker: Broker, topic: str, producer: KafkaProducer
 ) -> None:
@@ -94,6 +95,7 @@ async def test_a_second_worker_takes_over_and_nothing_is_lost(
         await until(lambda: set(first) | set(second) == set(range(600)), 40)
 
 
+@pytest.mark.kafka
 async def test_a_failed_commit_is_repeated(
     broker: Broker, topic: str, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +118,7 @@ async def test_a_failed_commit_is_repeated(
     assert await committed(broker.kafka(), topic) == [20, 20]
 
 
+@pytest.mark.kafka
 async def test_a_stop_commits_also_what_was_done_while_another_commit_was_under_way(
     broker: Broker, topic: str, producer: KafkaProducer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

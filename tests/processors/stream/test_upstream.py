@@ -67,6 +67,7 @@ class TestWhatStockFaustDoes:
         assert stock.conf.web_enabled
         assert stock.conf.web_port == 6066
 
+    @pytest.mark.kafka
     @pytest.mark.broker
     async def test_a_record_that_was_in_hand_at_a_stop_is_committed(
         self, broker: Broker, topic: str, producer: KafkaProducer
@@ -101,6 +102,7 @@ async def stock_worker(kafka: Kafka, topic: str, begun: asyncio.Event) -> AsyncI
         await app.stop()
 
 
+@pytest.mark.kafka
 @pytest.mark.broker
 class TestWhatOursDoes:
     async def test_it_commits_what_is_done_and_not_what_is_in_hand(
