@@ -59,7 +59,7 @@ class Postgres:
                     yield connection
                 except InterfaceError as error:
                     # The same type tells of a connection that is gone and of a call that was wrong.
-                    gone = connection.is_closed() and not isinstance(error, ValueError)
+                    gone = _is_gone(connection) and not isinstance(error, ValueError)
                     raise (DatabaseUnavailable if gone else DatabaseRefused)(type(error).__name__) from None
         except (OSError, TimeoutError) as error:
             raise DatabaseUnavailable(type(error).__name__) from None
@@ -75,6 +75,13 @@ class Postgres:
                     **self._arguments, min_size=0, max_size=CONNECTIONS, reset=_as_it_is
                 )
             return self._pool
+
+
+def _is_gone(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except InterfaceError:
+        return True  # its pool has let go of it, as it does of one that was lost
 
 
 class _Begun:

@@ -1,5 +1,6 @@
 """Topics: what is declared can be told from what is there, and the command makes and compares it on a broker."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from deploy import topics
 from deploy.topics import TOPICS, Live, declared, differences
 from ingest.contract.topics import EVENT_TOPICS, MESSAGES
 from processors.contract.topics import CHANGES
-from tests.conftest import Broker, free_port
+from tests.conftest import Broker, free_port, until
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,7 +117,7 @@ class TestCommand:
         first = run(broker, prefix)
         assert first.returncode == 0, first.stderr
         assert first.stdout.startswith("created 9 of 9 topics: ")
-        assert {f"{prefix}.{name}" for name in NAMES} <= existing(broker)
+        asyncio.run(until(lambda: {f"{prefix}.{name}" for name in NAMES} <= existing(broker)))  # the broker tells late
         again = run(broker, prefix)
         assert (again.returncode, again.stdout) == (0, "created 0 of 9 topics\n")
 

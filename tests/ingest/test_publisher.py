@@ -46,6 +46,9 @@ def make_topics(kafka: Kafka, partitions: int = PARTITIONS) -> None:
     names = {topic.called(kafka.topic_prefix) for topic in TOPICS} - set(admin.list_topics())
     if names:
         admin.create_topics([NewTopic(name, partitions, 1) for name in names])
+        end = time.monotonic() + 20
+        while names - set(admin.list_topics()) and time.monotonic() < end:
+            time.sleep(0.05)  # the broker tells of what it made a moment later
     admin.close()
 
 

@@ -31,6 +31,9 @@ async def test_a_rebalance_leaves_what_is_queued_to_whoever_has_the_partition_ne
 ) -> None:
     kafka, first, second = broker.kafka(), Gate(), Gate(passes=lambda _: True)
 
+    async def is_committed(offsets: list[int]) -> bool:
+        return await committed(kafka, topic) == offsets
+
     async def all_is_committed() -> bool:
         return await committed(kafka, topic) == [200, 200]
 
