@@ -178,5 +178,5 @@ if __name__ == "__main__":
     # Records are tuples of tuples, which come and go by the thousand: by default a fifth of the time went on looking
     # for cycles among them.
     gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(500_000, 10, 10)  # as the product
     sys.exit(uvloop.run(serve(*sys.argv[1:])))

@@ -9,10 +9,13 @@ own. Attributes that have no order of the provider's are `plain`; the others are
 Times are text of one width in UTC, so that both databases compare them alike.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+
+from processors.contract.changes import Kind
+from processors.contract.statuses import TERMINAL
 
 METADATA = MetaData()
 
@@ -23,6 +26,10 @@ PLAIN = Text().with_variant(Text(collation="C"), "postgresql")
 def _where(condition: str) -> Mapping[str, Any]:
     return {"postgresql_where": text(condition), "sqlite_where": text(condition)}
 
+
+_WISHED = frozenset({"delivered", "received", "read", "completed", "deleted", "left"})
+FAILURES: Mapping[Kind, Set[str]] = {kind: TERMINAL[kind] - _WISHED for kind in TERMINAL}
+"""Terminal statuses that are rare and looked for: they have an index, the others are found by time."""
 
 RESOURCES = Table(
     "resources",

@@ -43,8 +43,8 @@ class Sqlite:
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self._free:
-            await self._run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
-            try:
+            try:  # around its beginning too: the thread may begin it when nobody waits for that any more
+                await self._run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
                 yield _Begun(self._run)
                 await self._run(lambda connection: connection.execute("COMMIT"))
             except BaseException:

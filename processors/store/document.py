@@ -1,13 +1,11 @@
 """A row's facts as JSON, and its columns. One spelling for one set of facts, so equal rows are equal bytes."""
 
-from collections.abc import Mapping, Set
-from itertools import repeat
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from processors.contract.changes import Kind
-from processors.contract.statuses import TERMINAL
+from processors.contract.state import FAILURES
 from processors.domain.errors import error_class
 from processors.domain.facts import Attribute, Facts, Resource, Seen
 from processors.domain.stamps import Stamp
@@ -25,10 +23,6 @@ FIXED = (
 )  # fmt: skip
 """The columns that are as they were while its attributes are, and what it was first heard of."""
 
-_WISHED = frozenset({"delivered", "received", "read", "completed", "deleted", "left"})
-FAILURES: Mapping[Kind, Set[str]] = {kind: TERMINAL[kind] - _WISHED for kind in TERMINAL}
-"""Terminal statuses that are rare and looked for: they have an index, the others are found by time."""
-
 _UNORDERED = (-1, "")
 _OUT = orjson.OPT_SORT_KEYS
 
@@ -45,7 +39,7 @@ def dump_seen(facts: Facts) -> str:
 
 
 def dump_attributes(facts: Facts) -> str:
-    """Those that say nothing of their order (most do not) apart, since they are read back in one go."""
+    """Those that say nothing of their order (most do not) apart: less to write, to keep and to read."""
     plain = {name: each[0] for name, each in facts.attributes.items() if each[1:] == _UNORDERED}
     if len(plain) == len(facts.attributes):
         return orjson.dumps({"plain": plain}, option=_OUT).decode()
@@ -64,12 +58,11 @@ def load(seen: str, attributes: str) -> Facts:
 
 
 def _times(family: Mapping[str, Any] | None) -> Mapping[str, Seen]:
-    return dict(zip(family, map(tuple, family.values()), strict=True)) if family else {}
+    return {name: (received, at) for name, (received, at) in family.items()} if family else {}
 
 
 def _attributes(sorts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Attribute]:
-    plain = sorts["plain"]
-    found: dict[str, Attribute] = dict(zip(plain, zip(plain.values(), repeat(-1), repeat("")), strict=True))
+    found: dict[str, Attribute] = {name: (value, -1, "") for name, value in sorts["plain"].items()}
     if "ordered" in sorts:
         found |= {name: (value, sequence, at) for name, (value, sequence, at) in sorts["ordered"].items()}
     return found

@@ -56,9 +56,7 @@ _SETTLE = (
     .where(
         _T.id == bindparam("its_id"),
         or_(*(_T.state == state for state in OPEN)),
-        or_(
-            *(bindparam("state") == state for state in State if state not in OPEN), _T.attempts <= bindparam("attempt")
-        ),
+        or_(_ENDS, _T.attempts <= bindparam("attempt")),
     )
     .values(
         state=case((_SEEN, State.WAITING), else_=bindparam("state")),

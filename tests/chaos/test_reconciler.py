@@ -1,36 +1,56 @@
 """The reconciler: whatever callbacks the provider never makes, every resource is known, ended and right in the end.
 
-5 % of the callbacks that tell of an end are dropped, and every callback of 1 % of all resources. Participants are left
-out where no callback of them was made at all: the provider lists only those who are still there.
+5 % of the callbacks that tell of an end are never made, nor any callback of 1 % of all resources; of recordings and
+conferences, which are few, more. One thing nobody can know, and it is left out: whether somebody was muted in a
+conference none of whose callbacks was made. The provider shows participants only while they are there, and what it says
+of them then need not stay true, so it is no fact.
+
+For the same reason a participant whom nobody asked us to add would stay unknown. Here we add all of them, and the
+answers name them; that they have left is known from their conference, which has ended.
 """
 
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from deploy.dev.reckoning import read_state, total
+from deploy.dev.reckoning import EXPECTED, read_state, total
 from deploy.dev.run import Run
 from deploy.dev.stack import ACCOUNT_SID, Plan, Stack
 from deploy.dev.traffic import Amount
+from processors.contract.changes import Kind
 from processors.contract.statuses import TERMINAL
+from processors.domain.sweeping import conference_of
 from tests.conftest import until
 
 pytestmark = pytest.mark.chaos
 
-KINDS: Mapping[str, str] = {
+FAULTS: Mapping[str, object] = {
+    "callbacks": {
+        "drop_terminal": 0.05,
+        "drop_resource": 0.01,
+        "duplicate": 0.05,
+        "reorder": 0.05,
+        "kinds": {
+            "recording-status": {"drop_resource": 0.2, "drop_terminal": 0.2},
+            "conference-status": {"drop_resource": 0.4, "drop_terminal": 0.4},
+        },
+    }
+}
+KINDS: Mapping[Kind, str] = {
     "message": "messages",
     "call": "calls",
     "recording": "recordings",
     "conference": "conferences",
+    "participant": "participants",
 }
 RECONCILING: Mapping[str, str] = {
-    **{f"{kind}_OVERDUE": "4" for kind in ("MESSAGE", "CALL", "RECORDING", "CONFERENCE", "PARTICIPANT")},
+    **{f"{kind.upper()}_OVERDUE": "5" for kind in KINDS},
     "OVERDUE_BACKOFF": "1",
     "LOOKUPS": "30",
     "LIST_ACCOUNTS": ACCOUNT_SID,
@@ -49,22 +69,20 @@ FORSAKEN: Mapping[str, str] = {"LOOKUPS": "0"}
 def amount(request: pytest.FixtureRequest) -> Amount:
     if request.config.getoption("--proof"):
         return Amount(seconds=40.0)
-    return Amount(messages=400, calls=60, conferences=8, inbound=100, seconds=15.0)
+    return Amount(messages=400, calls=60, conferences=10, inbound=100, seconds=15.0)
 
 
 @pytest.fixture
 async def stack(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stack]:
-    seed = int(request.config.getoption("--seed"))
     kafka = [sys.executable, "-m", "deploy.kafka.run", "--port", "{port}", "--dir", str(tmp_path / "kafka")]
-    brain, silent = request.param
     plan = Plan(
         tmp_path / "run",
         secrets.token_hex(16),
-        seed=seed,
-        faults={"callbacks": {"drop_terminal": 0.05, "drop_resource": silent, "duplicate": 0.05, "reorder": 0.05}},
+        seed=int(request.config.getoption("--seed")),
+        faults=FAULTS,
         broker=kafka,
         idempotence=True,
-        brain=brain,
+        brain=request.param,
     )
     stack = Stack(plan)
     try:
@@ -80,36 +98,43 @@ async def truth(stack: Stack) -> Mapping[str, Any]:
         return told
 
 
-async def wrong(stack: Stack) -> list[str]:
+def wrong(told: Mapping[str, Any], state: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
     """Resources that are not known, not ended, or not as the provider has them."""
-    told, state = await truth(stack), read_state(stack.state_file)
-    found = []
+    found = {}
     for kind, plural in KINDS.items():
+        details = EXPECTED[kind](told)
         for each in told[plural]:
-            known = state.get(each["sid"], {"status": None})["status"]
+            key = each.get("sid") or f"{each['conference_sid']}/{each['call_sid']}"
+            ends = "left" if kind == "participant" else each["status"]
+            expected = knowable(kind, key, {**details.get(key, {}), "status": ends}, told["dropped"]["resource"])
+            known = state.get(key)
+            shown = None if known is None else {name: known.get(name) for name in expected}
             # A message may stay sent for ever, where no carrier tells more: the provider says so itself.
-            ended = known in TERMINAL[kind] or known == each["status"] == "sent"  # type: ignore[index]  # a kind
-            if known != each["status"] or not ended:
-                found.append(f"{kind} {each['sid']}: the provider has {each['status']}, the state has {known}")
-    untold = {key for sids in told["dropped"].values() for key in sids}
-    for each in told["participants"]:
-        key = f"{each['conference_sid']}/{each['call_sid']}"
-        heard = state.get(key)
-        if heard is None and untold & {each["conference_sid"], each["call_sid"]}:
-            continue
-        if heard is None or (each["left"] and heard["status"] != "left"):
-            found.append(f"participant {key}: has left, the state has {heard and heard['status']}")
+            if shown != expected or not (ends in TERMINAL[kind] or (kind, ends) == ("message", "sent")):
+                found[key] = f"{kind} {key}: the provider has {expected}, the state has {shown}"
     return found
 
 
+def knowable(kind: Kind, key: str, values: Mapping[str, Any], silent: Sequence[str]) -> Mapping[str, Any]:
+    """Less what only callbacks tell, where none was made."""
+    if kind != "participant" or conference_of(key) not in silent:
+        return values
+    return {name: value for name, value in values.items() if name != "muted"}
+
+
 async def lived(stack: Stack, amount: Amount) -> Run:
+    """All is asked for, and has happened, and what was told of it is known."""
     run = Run(stack, amount)
     await run.start()
     await run.finish()
     return run
 
 
-@pytest.mark.parametrize("stack", [(RECONCILING, 0.01)], indirect=True, ids=["reconciling"])
+async def left_wrong(stack: Stack) -> Mapping[str, str]:
+    return wrong(await truth(stack), read_state(stack.state_file))
+
+
+@pytest.mark.parametrize("stack", [RECONCILING], indirect=True, ids=["reconciling"])
 async def test_every_resource_is_known_ended_and_right_in_the_end(stack: Stack, amount: Amount) -> None:
     began = time.monotonic()
     run = await lived(stack, amount)
@@ -117,13 +142,13 @@ async def test_every_resource_is_known_ended_and_right_in_the_end(stack: Stack, 
         quiet = time.monotonic()
 
         async def is_right() -> bool:
-            return not await wrong(stack)
+            return not await left_wrong(stack)
 
         try:
-            await until(is_right, 90)
+            await until(is_right, 60)
         except AssertionError:
-            left = await wrong(stack)
-            raise AssertionError(f"{len(left)} are wrong, as {left[:5]}") from None
+            left = await left_wrong(stack)
+            raise AssertionError(f"{len(left)} are wrong, as {list(left.values())[:5]}") from None
         told = await truth(stack)
         async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
             metrics = (await client.get(f"{stack.url('processors')}/metrics")).text
@@ -133,20 +158,23 @@ async def test_every_resource_is_known_ended_and_right_in_the_end(stack: Stack, 
     dropped = {why: len(sids) for why, sids in told["dropped"].items()}
     print(
         f"\nseed {stack.plan.seed}, {time.monotonic() - began:.0f} s: of "
-        f"{ {plural: len(told[plural]) for plural in KINDS.values()} } resources callbacks were dropped {dropped}; "
+        f"{ {plural: len(told[plural]) for plural in KINDS.values()} } callbacks were dropped {dropped}; "
         f"all right {time.monotonic() - quiet:.0f} s after all was quiet, {losses:.0f} ends found by looking up"
     )
     assert dropped["terminal"] > 0
-    assert dropped["resource"] > 0
+    assert {sid[:2] for sid in told["dropped"]["resource"]} >= {"SM", "RE", "CF"}, "this seed strikes too few"
     assert losses > 0
 
 
-@pytest.mark.parametrize("stack", [(FORSAKEN, 0.1)], indirect=True, ids=["not reconciling"])
-async def test_without_it_some_are_unknown_or_never_end(stack: Stack) -> None:
-    run = await lived(stack, Amount(messages=200, calls=30, conferences=4, inbound=60, seconds=8.0))
+@pytest.mark.parametrize("stack", [FORSAKEN], indirect=True, ids=["not reconciling"])
+async def test_without_it_some_are_unknown_and_some_never_end(stack: Stack, amount: Amount) -> None:
+    run = await lived(stack, amount)
     try:
-        left = await wrong(stack)
+        left = await left_wrong(stack)
+        state = read_state(stack.state_file)
     finally:
         await run.stop()
-    assert any("has None" in each for each in left), left
-    assert any("has None" not in each for each in left), left
+    unknown, unfinished = left.keys() - state.keys(), left.keys() & state.keys()
+    print(f"\nseed {stack.plan.seed}: {len(unknown)} unknown, {len(unfinished)} without their end")
+    assert unknown
+    assert unfinished
