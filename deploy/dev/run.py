@@ -46,14 +46,18 @@ class Run:
         await self.traffic.stop()
         await self.watcher.stop()
 
-    async def finish(self) -> None:
-        """Returns once all is quiet. Raises what ended the traffic early."""
+    async def ask(self) -> None:
+        """Returns once everything was asked for. Raises what ended the traffic early."""
         assert self._asking is not None
         while not self._asking.done() and not self.stack.dead():
             self.waiting_for = "everything to be asked for"
             await asyncio.sleep(0.2)
         if self._asking.done():
             self._asking.result()
+
+    async def finish(self) -> None:
+        """Returns once all is asked for and quiet."""
+        await self.ask()
         calm = 0
         while calm < CALM and not self.stack.dead():
             self.waiting_for = await self._open()

@@ -1,6 +1,6 @@
 """Performing with a provider whose answers the test chooses: what is asked for, how often, and what is published."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ import pytest
 from ingest.contract.codec import decode
 from processors.contract.actions import Action, CreateCall, CreateMessage, FetchRecording, RemoveParticipant
 from sinks.ledger.performing import Pace, backoff
-from sinks.ledger.port import MemoryLedger, State
+from sinks.ledger.port import LedgerUnavailable, MemoryLedger, Settlement, State
 from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 from tests.conftest import until
 from tests.sinks.ledger.conftest import ACCOUNT, MADE, PACE, SID, Script, desk
@@ -64,6 +64,37 @@ async def test_a_limit_is_waited_out_and_the_action_is_performed_once() -> None:
         await until(lambda: bool(at.results()))
         assert at.outcomes() == [("a", "done", None)]
     assert script.asked == ["a", "a", "a"]
+
+
+async def test_a_limit_that_is_written_down_again_while_the_next_attempt_runs_starts_no_other() -> None:
+    script = Script([NotYet("rate_limited", 429, 20429), MADE])
+    ledger = Unheard(script)
+    async with desk(script, ledger=ledger) as at:
+        await at.ask(message())
+        await until(lambda: ledger.settled == 2)
+        assert at.ledger.entries["a"].state is State.RUNNING
+        script.hold.set()
+        await until(lambda: bool(at.results()))
+        assert at.outcomes() == [("a", "done", None)]
+    assert script.asked == ["a", "a"]
+
+
+class Unheard(MemoryLedger):
+    """The first answer is written down and nobody hears that it was; it is again once the next attempt runs."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self.settled = 0
+        self._script = script
+
+    async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
+        if self.settled == 1:
+            await until(lambda: self.entries["a"].state is State.RUNNING)
+        await super().settle(settlements, now)
+        self.settled += 1
+        if self.settled == 1:
+            self._script.hold.clear()
+            raise LedgerUnavailable("written, and the connection is gone")
 
 
 async def test_a_lost_answer_is_unknown_and_never_asked_for_again() -> None:
