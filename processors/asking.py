@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ingest.contract.codec import Undecodable
+from ingest.contract.codec import Envelope, Undecodable
 from ingest.contract.environment import InvalidSettings
 from processors.captured import Uncaptured, envelopes
 from processors.contract.actions import Action
@@ -28,7 +29,7 @@ from processors.domain.judging import Judgement, judgements, verdict
 from processors.domain.reading import read
 from processors.domain.rulebook import Rulebook, answers_blindly, judges, keyword, write_down
 from processors.domain.rules import InvalidRules, Rule, Rules
-from processors.domain.source import Unusable
+from processors.domain.source import Problem, Unusable
 from processors.domain.statuses import is_terminal, status
 from processors.settings import load_rules, read_settings
 from processors.sql import DatabaseRefused
@@ -71,10 +72,7 @@ def _answered(ask: Command, chosen: argparse.Namespace) -> int:
     try:
         return ask(chosen)
     except InvalidRules as error:
-        print(
-            "\n".join(f"{chosen.file if 'file' in chosen else chosen.rules}: {each}" for each in error.problems),
-            file=sys.stderr,
-        )
+        _refuse(chosen.file if "file" in chosen else chosen.rules, error.found)
     except InvalidSettings as error:
         print(error.told("This"), file=sys.stderr)
     except (CannotAsk, OSError, StoreUnavailable, DatabaseRefused, SQLAlchemyError) as error:
@@ -82,13 +80,27 @@ def _answered(ask: Command, chosen: argparse.Namespace) -> int:
     return 2
 
 
+def _refuse(path: Path, problems: Sequence[Problem]) -> None:
+    """As compilers do, so that an editor can go there."""
+    for line, text in problems:
+        print(f"{path}: {text}" if line is None else f"{path}:{line}: {text}", file=sys.stderr)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CannotAsk(f"{path} is no text in UTF-8") from None
+
+
 # Checking.
 
 
 def check(chosen: argparse.Namespace) -> int:
     rules = load_rules(chosen.file)
-    if chosen.replies is not None:
-        _refuse_twice(rules, chosen.replies)
+    if chosen.replies is not None and (twice := _served_twice(rules, chosen.replies)):
+        _refuse(chosen.replies, twice)
+        return 2
     for rule, judge in zip(rules.rules, judges(rules), strict=True):
         print(_in_a_line(rule))
         print(f"    waits for {'; '.join(each.says for each in judge.waits_for)}")
@@ -107,26 +119,27 @@ def _in_a_line(rule: Rule) -> str:
     return f"{rule.name:<28} {state:<8} {rule.when.kind:<12} {does}{settle}"
 
 
-def _refuse_twice(rules: Rules, path: Path) -> None:
+def _served_twice(rules: Rules, path: Path) -> Sequence[Problem]:
     """A keyword of a rule that the front door answers too, by the TwiML templates of its replies file."""
-    replied = _replied(path)
-    twice = [
-        f"{path}: line {replied[word]}: {word}: a keyword is answered by the front door or by a rule ({rule.name}), "
-        "not by both"
+    try:
+        replied = _replied(path)
+    except Unusable as error:
+        return error.problems
+    said = "a keyword is answered by the front door or by a rule ({}), not by both"
+    return [
+        Problem(replied[word], f"{word}: {said.format(rule.name)}")
         for rule in rules.rules
         if rule.enabled
         for word in sorted(set(map(keyword, rule.when.keyword)) & set(replied))
     ]
-    if twice:
-        raise CannotAsk("\n".join(twice))
 
 
 def _replied(path: Path) -> Mapping[str, int]:
-    """The keywords of the front door's file with their lines; its other mistakes are the front door's to tell."""
-    try:
-        document = source.read(path.read_text(encoding="utf-8"))
-    except (Unusable, UnicodeDecodeError) as error:
-        raise CannotAsk(f"{path}: {error}") from None
+    """The keywords of the front door's file with their lines; its other mistakes are the front door's to tell.
+
+    Raises Unusable.
+    """
+    document = source.read(_text_of(path))
     routes = document.value if isinstance(document.value, dict) else {}
     found: dict[str, int] = {}
     for route in ("message-inbound", "message-fallback"):
@@ -142,19 +155,36 @@ def _replied(path: Path) -> Mapping[str, int]:
 
 def try_out(chosen: argparse.Namespace) -> int:
     rules = write_down(load_rules(chosen.file))
-    text = sys.stdin.read() if chosen.events == "-" else Path(chosen.events).read_text(encoding="utf-8")
-    rows: dict[str, Resource] = {}
-    try:
-        for envelope in envelopes(text, datetime.now(UTC)):
-            if not envelope.verified:
-                print("an event that nobody vouches for (ce_verified) is left out, as the brain does", file=sys.stderr)
-                continue
-            statement = read(envelope)
-            rows[statement.key] = fold(rows.get(statement.key), statement, envelope, rules, _NO_KEY).resource
-    except (Uncaptured, Undecodable) as error:
-        raise CannotAsk(str(error)) from None
-    _print([_tried(row, rules) for row in rows.values()], _trial_told, as_json=chosen.json)
+    rows = _folded(_events(chosen.events), rules)
+    _print([_tried(row, rules) for row in rows], _trial_told, as_json=chosen.json)
     return 0
+
+
+def _events(place: str) -> Sequence[Envelope]:
+    try:
+        text = sys.stdin.read() if place == "-" else _text_of(Path(place))
+        found = list(envelopes(text, datetime.now(UTC)))
+    except UnicodeDecodeError:
+        raise CannotAsk("standard input is no text in UTF-8") from None
+    except Uncaptured as error:
+        raise CannotAsk(str(error)) from None
+    if not found:
+        raise CannotAsk(f"{'standard input' if place == '-' else place} holds no event")
+    return found
+
+
+def _folded(events: Sequence[Envelope], rules: Rulebook) -> Sequence[Resource]:
+    rows: dict[str, Resource] = {}
+    for envelope in events:
+        if not envelope.verified:
+            print("an event that nobody vouches for (ce_verified) is left out, as the brain does", file=sys.stderr)
+            continue
+        try:
+            statement = read(envelope)
+        except Undecodable as error:
+            raise CannotAsk(str(error)) from None
+        rows[statement.key] = fold(rows.get(statement.key), statement, envelope, rules, _NO_KEY).resource
+    return list(rows.values())
 
 
 def _tried(row: Resource, rules: Rulebook) -> Shown:
@@ -171,6 +201,11 @@ def _judgement(found: Judgement, row: Resource, *, reveal: bool) -> Shown:
         "rule": found.rule,
         "verdict": verdict(found),
         "fires": found.fired and found.enabled,
+        "enabled": found.enabled,
+        "dry_run": found.dry_run,
+        "settle": found.settle,
+        "due": found.due,
+        "judged_at": found.judged_at,
         "conditions": [
             {"condition": each.says, "holds": each.holds, "known": _instead(row, each.about, reveal=reveal)}
             for each in (*found.waits_for, *found.besides)
@@ -220,14 +255,29 @@ def _rules_told(rules: Sequence[Shown]) -> Iterator[str]:
 def why(chosen: argparse.Namespace) -> int:
     """1 where nothing is known of it."""
     settings, _ = read_settings()
-    rules = write_down(settings.rules if chosen.rules is None else load_rules(chosen.rules))
-    found, children = asyncio.run(_looked_up(settings.database_url.get_secret_value(), chosen.sid))
+    given = settings.rules if chosen.rules is None else load_rules(chosen.rules)
+    rules = write_down(_tried_only(given) if settings.dry_run else given)
+    url = settings.database_url.get_secret_value()
+    _must_exist(url)
+    found, children = asyncio.run(_looked_up(url, chosen.sid))
     if not isinstance(found, Resource):
         said = f"was taken away at {found.at}" if isinstance(found, Forgotten) else "is not known"
         print(f"{chosen.sid} {said}", file=sys.stderr)
         return 1
     _print([_known(found, children, rules, reveal=chosen.reveal)], _why_told, as_json=chosen.json)
     return 0
+
+
+def _tried_only(rules: Rules) -> Rules:
+    """As the worker takes them when its settings say `dry_run`."""
+    return Rules(rules=tuple(rule.model_copy(update={"dry_run": True}) for rule in rules.rules))
+
+
+def _must_exist(url: str) -> None:
+    """To open a file that is not there would make it, and look like a state in which nothing is known."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).is_file():
+        raise CannotAsk(f"there is no {parsed.database}; SWITCHHOOK_PROCESSORS_DATABASE_URL is the one of the worker")
 
 
 async def _looked_up(url: str, sid: str) -> tuple[Resource | Forgotten | None, Sequence[Resource]]:

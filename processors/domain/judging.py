@@ -68,12 +68,14 @@ def _answers(conditions: Sequence[Condition], resource: Resource) -> Sequence[An
 
 def verdict(found: Judgement) -> str:
     """In a word or two."""
+    but = ", but for its dry run" if found.fired and found.dry_run else ""
+    would = f"would {'' if found.fired else 'not '}fire"
     if not found.enabled:
         return "is switched off" + (", and would fire" if found.fired else "")
     if found.judged_at is not None:
-        return f"was judged at {found.judged_at}; as things are now it would {'' if found.fired else 'not '}fire"
+        return f"was judged at {found.judged_at}; as things are now it {would}{but}"
     if found.due is not None:
-        return f"is judged at {found.due}, and {'would fire' if found.fired else 'would not fire'} as things are"
+        return f"is judged at {found.due}, and {would} as things are{but}"
     if found.fired:
-        return "would fire, but for its dry run" if found.dry_run else "fires"
+        return f"would fire{but}" if but else "fires"
     return "does not fire"

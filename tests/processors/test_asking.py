@@ -1,7 +1,9 @@
 """The commands for people: a rules file is checked and tried, and a resource is explained."""
 
 import asyncio
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,13 +23,16 @@ from tests.processors.test_shipped_rules import (
     HASH_KEY,
     MESSAGE,
     NOW,
+    RECORDING,
     Said,
+    call,
     message,
     person,
     shown,
     wrote,
 )
 
+DIALLED, LEG = "CA" + "5" * 32, "CA" + "6" * 32
 RULES = Path(__file__).parents[2] / "processors" / "rules.example.yaml"
 
 Captured = pytest.CaptureFixture[str]
@@ -47,16 +52,23 @@ def test_what_is_wrong_is_said_with_file_and_line(tmp_path: Path, capsys: Captur
     assert main(["rules", "check", str(file)]) == 2
     told = capsys.readouterr().err
     for line in (2, 3, 4):
-        assert f"{file}: line {line}:" in told
+        assert f"{file}:{line}: rule 'One': " in told
 
 
 def test_a_keyword_is_answered_by_the_front_door_or_by_a_rule(tmp_path: Path, capsys: Captured) -> None:
     replies = tmp_path / "replies.yaml"
     replies.write_text("message-inbound: {keywords: {info: <Response/>, HOURS: <Response/>}}")
     assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 2
-    assert f"{replies}: line 1: INFO: a keyword" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(f"{replies}:1: INFO: a keyword")
     replies.write_text("message-inbound: {keywords: {HOURS: <Response/>}}")
     assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 0
+
+
+def test_replies_that_are_no_yaml_are_told_by_their_line(tmp_path: Path, capsys: Captured) -> None:
+    replies = tmp_path / "replies.yaml"
+    replies.write_text("message-inbound:\n  keywords: [\n")
+    assert main(["rules", "check", str(RULES), "--replies", str(replies)]) == 2
+    assert capsys.readouterr().err.startswith(f"{replies}:3: not YAML")
 
 
 def written(said: list[Said], path: Path) -> Path:
@@ -73,7 +85,7 @@ def test_trying_says_what_fires_and_why_not(tmp_path: Path, capsys: Captured) ->
     assert main(["rules", "try", str(RULES), str(events)]) == 0
     told = capsys.readouterr().out
     assert "resend-undelivered does not fire" in told
-    assert "NO   error class handset or carrier; known is 30007 (content)" in told
+    assert "NO   error 30003 or 30005 or 30006 or 30008; known is 30007 (content)" in told
     assert "yes  status undelivered or failed" in told
     assert main(["rules", "try", str(RULES), str(written([wrote("INFO")], events)), "--json"]) == 0
     (tried,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -137,6 +149,11 @@ def test_trying_says_when_a_rule_that_settles_is_judged(tmp_path: Path, capsys: 
     told = capsys.readouterr().out
     assert "and would not fire as things are" in told
     assert "NO   present is false" in told
+    assert main(["rules", "try", str(rules), str(written(left, tmp_path / "e")), "--json"]) == 0
+    (tried,) = map(json.loads, capsys.readouterr().out.splitlines())
+    (found,) = (rule for rule in tried["rules"] if rule["rule"] == "end-without-moderator")
+    assert (found["settle"], found["judged_at"]) == (30.0, None)
+    assert found["due"] is not None
 
 
 @pytest.mark.parametrize(
@@ -146,6 +163,27 @@ def test_events_that_are_none_are_refused_plainly(text: str, tmp_path: Path, cap
     (tmp_path / "events").write_text(text)
     assert main(["rules", "try", str(RULES), str(tmp_path / "events")]) == 2
     assert capsys.readouterr().err.startswith("There is no answer: ")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "[]"])
+def test_a_file_without_events_is_no_answer(text: str, tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "events").write_text(text)
+    assert main(["rules", "try", str(RULES), str(tmp_path / "events")]) == 2
+    assert capsys.readouterr().err == f"There is no answer: {tmp_path / 'events'} holds no event\n"
+
+
+def test_a_file_that_is_no_text_is_refused_plainly(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "events").write_bytes(b"\xff\xfe\x00")
+    assert main(["rules", "try", str(RULES), str(tmp_path / "events")]) == 2
+    assert main(["rules", "check", str(RULES), "--replies", str(tmp_path / "events")]) == 2
+    assert capsys.readouterr().err.count("is no text in UTF-8") == 2
+
+
+def test_events_may_come_from_another_command(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    event, _ = wrote("INFO")
+    monkeypatch.setattr("sys.stdin", io.StringIO(event.model_dump_json(by_alias=True, exclude_none=True)))
+    assert main(["rules", "try", str(RULES), "-"]) == 0
+    assert "answer-info fires" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -166,6 +204,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
                 account_sid="AC" + "0" * 32, conference_sid=CONFERENCE, event="conference-start", sequence_number=3
             ),
             None,
+        ),
+        call("busy", 2, call_sid=DIALLED),
+        call("completed", 2, call_sid=LEG, parent_call_sid=DIALLED),
+        (
+            e.RecordingUpdated(
+                account_sid="AC" + "0" * 32, recording_sid=RECORDING, call_sid=DIALLED, status="completed"
+            ),
+            "reminder-7",
         ),
     ]:
         envelope = Envelope(event, "test", NOW, correlation=correlation)
@@ -207,6 +253,35 @@ def test_why_tells_who_is_in_a_conference(capsys: Captured) -> None:
 
 
 @pytest.mark.usefixtures("state")
+def test_why_tells_the_legs_and_recordings_of_a_call_and_which_rule_is_due(capsys: Captured) -> None:
+    assert main(["why", DIALLED, "--rules", str(RULES)]) == 0
+    told = capsys.readouterr().out
+    assert f"has        call {LEG}, completed" in told
+    assert f"has        recording {RECORDING}, completed" in told
+    assert "call-again-when-busy is switched off, and would fire" in told
+    assert re.search(r"→ +\{\"type\":\"calls.create\",\"id\":\"[0-9a-f]{24}-d1\"\}", told)
+    assert "5550001111" not in told
+
+
+@pytest.mark.usefixtures("state")
 def test_why_says_so_where_nothing_is_known(capsys: Captured) -> None:
     assert main(["why", "SM" + "9" * 32]) == 1
     assert "is not known" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("state")
+def test_why_knows_of_a_dry_run_of_the_whole_worker(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setenv("SWITCHHOOK_PROCESSORS_DRY_RUN", "true")
+    assert main(["why", MESSAGE]) == 0
+    assert "resend-undelivered would fire, but for its dry run" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("state")
+def test_why_makes_no_database_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """A path that is mistyped must not look like a state in which nothing is known."""
+    monkeypatch.setenv("SWITCHHOOK_PROCESSORS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/typo/state.sqlite")
+    assert main(["why", MESSAGE]) == 2
+    assert "there is no" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()

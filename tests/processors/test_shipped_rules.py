@@ -14,7 +14,7 @@ from processors.domain.facts import Resource
 from processors.domain.fold import fold
 from processors.domain.reading import read
 from processors.domain.rulebook import Rulebook, write_down
-from processors.domain.rules import Rules
+from processors.domain.rules import Rules, parse_rules
 from processors.domain.stamps import stamp
 from processors.domain.sweeping import swept
 from processors.settings import load_rules
@@ -50,12 +50,10 @@ def wrote(body: str, opt_out: str | None = None) -> Said:
 def call(status: str, sequence: int, correlation: str | None = "reminder-7", **more: object) -> Said:
     event = e.CallUpdated(
         account_sid=ACCOUNT,
-        call_sid=CALL,
         status=status,
         sequence_number=sequence,
         direction="outbound-api",
-        **NUMBERS,
-        **more,
+        **{"call_sid": CALL, **NUMBERS, **more},
     )
     return event, correlation
 
@@ -162,6 +160,39 @@ def test_whoever_opted_out_is_never_answered() -> None:
         for effect in rule.then:
             if effect.action == "messages.create" and "{from}" in str(effect.with_.get("to")):
                 assert rule.when.attributes.get("opt_out_type") == ("none",), rule.name
+
+
+@pytest.mark.parametrize("code", [21610, 30004, 63024, 30007])
+def test_nobody_is_written_to_by_whatsapp_who_opted_out_or_blocked_us_or_has_it_already(code: int) -> None:
+    assert asked("resend-by-whatsapp", [shown(), message("undelivered", code)]) == []
+
+
+def test_a_message_of_a_rule_that_fails_is_not_told_of_again() -> None:
+    (told,) = asked("tell-of-failures", [message("failed", 30034)])
+    assert asked("tell-of-failures", [message("failed", 30034, told.id)]) == []
+
+
+def test_a_call_is_made_again_twice_and_no_more() -> None:
+    made_by, calls = "reminder-7", 0
+    while found := asked("call-again-when-busy", [call("busy", 2, made_by)]):
+        made_by, calls = found[0].id, calls + 1
+    assert calls == 2
+
+
+def test_a_call_that_was_answered_meanwhile_is_not_made_again() -> None:
+    assert asked("call-again-when-busy", [call("no-answer", 2), call("in-progress", 3)]) == []
+
+
+def test_every_rule_may_be_switched_on_at_once() -> None:
+    text = (Path(__file__).parents[2] / "processors" / "rules.example.yaml").read_text()
+    rules = parse_rules(text.replace("enabled: false", "enabled: true")).rules
+    assert [rule.name for rule in rules if rule.enabled] == [rule.name for rule in EXAMPLES.rules]
+
+
+@pytest.mark.parametrize("code", [21610, 30004, 63024])
+@pytest.mark.parametrize("name", ["resend-undelivered", "resend-by-whatsapp"])
+def test_whoever_opted_out_or_blocked_us_is_not_written_to_by_another_way(name: str, code: int) -> None:
+    assert asked(name, [shown(), message("failed", code)]) == []
 
 
 def test_what_is_switched_on_is_harmless_to_try() -> None:
