@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import asyncpg
-from asyncpg.exceptions import InterfaceError, PostgresError
+from asyncpg.exceptions import InterfaceError, InternalClientError, InvalidCachedStatementError, PostgresError
 
 from processors.sql.connecting import postgres_arguments
 from processors.sql.database import DatabaseRefused, DatabaseUnavailable, Missed, Row, Transaction
@@ -17,8 +17,9 @@ from processors.sql.database import DatabaseRefused, DatabaseUnavailable, Missed
 CONNECTIONS = 4
 
 # Classes of SQLSTATE, or whole ones: connection, rolled back (deadlock, serialization), resources, object in use,
-# operator intervention (shutdown, timeout), the system's own errors; and a standby, which takes no writes.
-_PASSING = ("08", "40", "53", "55", "57", "58", "25006")
+# operator intervention (shutdown, timeout), the system's own errors; a standby, which takes no writes; and a
+# transaction that the server ended because it took too long.
+_PASSING = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
 
 
 class Postgres:
@@ -27,6 +28,7 @@ class Postgres:
     def __init__(self, url: str, timeout: float) -> None:
         self._arguments = postgres_arguments(url, timeout)
         self._pool: Any = None
+        self._is_closed = False
         self._opening = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -43,12 +45,18 @@ class Postgres:
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self._connected() as connection, connection.transaction():
-            yield _Begun(connection)
+            try:
+                yield _Begun(connection)
+            except TimeoutError:
+                connection.terminate()  # rolling back would wait for that server as long again
+                raise
 
     async def close(self) -> None:
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            pool.terminate()
+        async with self._opening:
+            self._is_closed = True
+            if self._pool is not None:
+                pool, self._pool = self._pool, None
+                pool.terminate()
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
@@ -61,15 +69,27 @@ class Postgres:
                     # The same type tells of a connection that is gone and of a call that was wrong.
                     gone = _is_gone(connection) and not isinstance(error, ValueError)
                     raise (DatabaseUnavailable if gone else DatabaseRefused)(type(error).__name__) from None
-        except (OSError, TimeoutError) as error:
+                except InternalClientError:
+                    # The server has cut it, and said so while nobody asked: the driver is yet to notice.
+                    connection.terminate()
+                    raise
+        except (OSError, TimeoutError, InternalClientError) as error:
             raise DatabaseUnavailable(type(error).__name__) from None
+        except InterfaceError as error:
+            # Before there was a connection or after it was gone; a ValueError is about settings that cannot work.
+            kind = DatabaseRefused if isinstance(error, ValueError) else DatabaseUnavailable
+            raise kind(type(error).__name__) from None
         except PostgresError as error:
             state = str(getattr(error, "sqlstate", ""))
-            kind = DatabaseUnavailable if state.startswith(_PASSING) else DatabaseRefused
+            # A statement that was prepared before a migration: the driver has forgotten it by now.
+            passing = state.startswith(_PASSING) or isinstance(error, InvalidCachedStatementError)
+            kind = DatabaseUnavailable if passing else DatabaseRefused
             raise kind(f"{type(error).__name__} {state}") from None
 
     async def _opened(self) -> Any:
         async with self._opening:
+            if self._is_closed:  # or a late call would leave a pool that nobody closes
+                raise DatabaseRefused("it is closed")
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
                     **self._arguments, min_size=0, max_size=CONNECTIONS, reset=_as_it_is

@@ -18,7 +18,7 @@ Work = Callable[[sqlite3.Connection], T]
 # https://www.sqlite.org/rescode.html. The others are mistakes of ours, or a file that is broken for good.
 _PASSING = frozenset({
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_INTERRUPT,
-    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL,
 })  # fmt: skip
 
 
@@ -30,21 +30,23 @@ class Sqlite:
         self._timeout = timeout
         self._thread = ThreadPoolExecutor(1, "sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._is_closed = False
         self._free = asyncio.Lock()
 
     async def fetch(self, statement: str, *values: Any) -> Sequence[Row]:
         async with self._free:
-            return await self._run(_whole(_fetching(statement, values)))
+            # One statement is a transaction by itself, and one that only reads waits for no other process.
+            return await self._run(_alone(_fetching(statement, values)))
 
     async def put(self, *puts: tuple[str, Sequence[Row]]) -> None:
         async with self._free:
-            await self._run(_whole(_putting(puts)))
+            await self._run(_alone(_whole(_putting(puts))))
 
     @contextlib.asynccontextmanager
     async def begin(self) -> AsyncIterator[Transaction]:
         async with self._free:
             try:  # around its beginning too: the thread may begin it when nobody waits for that any more
-                await self._run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+                await self._run(_alone(lambda connection: connection.execute("BEGIN IMMEDIATE")))
                 yield _Begun(self._run)
                 await self._run(lambda connection: connection.execute("COMMIT"))
             except BaseException:
@@ -52,11 +54,18 @@ class Sqlite:
                 raise
 
     async def close(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._shut)
-        self._thread.shutdown()
+        """What has begun ends first. The connection and the thread end also when nobody waits for that."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        closed = asyncio.get_running_loop().run_in_executor(self._thread, self._shut)
+        self._thread.shutdown(wait=False)
+        await asyncio.shield(closed)
 
     async def _run(self, work: Work[T]) -> T:
         """What has begun in the thread ends by itself, whether or not somebody still waits for it."""
+        if self._is_closed:
+            raise DatabaseRefused("it is closed")
         try:
             async with asyncio.timeout(self._timeout):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self._opened()))
@@ -71,8 +80,12 @@ class Sqlite:
         if self._connection is None:
             # Whoever closes it may do so in another thread: there is one at a time.
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            for pragma in PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
+            try:
+                for pragma in PRAGMAS:
+                    connection.execute(f"PRAGMA {pragma}")
+            except sqlite3.Error:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
 
@@ -108,6 +121,16 @@ def _putting(puts: Sequence[tuple[str, Sequence[Row]]]) -> Work[None]:
                 raise Missed(f"{len(rows) - changed} rows")
 
     return work
+
+
+def _alone(work: Work[T]) -> Work[T]:
+    """Where no transaction is open: one may have been left, since a rolling back that waits too long is given up."""
+
+    def apart(connection: sqlite3.Connection) -> T:
+        _roll_back(connection)
+        return work(connection)
+
+    return apart
 
 
 def _whole(work: Work[T]) -> Work[T]:

@@ -5,7 +5,7 @@ the columns that are made of them, most of a row, are neither spelled nor sent a
 """
 
 import contextlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -32,9 +32,14 @@ Armed = tuple[Stamp, Sequence[str]]
 
 
 class Given(NamedTuple):
+    version: int
     attributes: Mapping[str, Attribute]
     first: Stamp
     due: Stamp | None
+
+    def holds(self, version: int, attributes: Mapping[str, Attribute], first: Stamp) -> bool:
+        """Whether the columns FIXED are what they were in that version."""
+        return self.attributes is attributes and self.first == first and self.version == version
 
 
 class SqlStore:
@@ -56,7 +61,8 @@ class SqlStore:
         return found
 
     async def write(self, rows: Sequence[Resource], expected: Mapping[str, int]) -> None:
-        # In key order, so that two workers that meet in the same rows wait for each other instead of deadlocking.
+        # In key order, so that two workers that meet in the same rows rather wait for each other than deadlock. Where
+        # one moves what the other rewrites they still may: the database then ends one, which is tried again.
         inserts, updates, moves, due = [], [], [], defaultdict[Stamp, list[str]](list)
         for row in sorted(rows):
             key, version, given = row.key, expected[row.key], self._given.pop(row.key, None)
@@ -65,7 +71,7 @@ class SqlStore:
                 due[row.due].append(key)
             if version == 0:
                 inserts.append((key, *moving(row, newest), *fixed(row, first)))
-            elif given is not None and given.attributes is row.facts.attributes and given.first == first:
+            elif given is not None and given.holds(version, row.facts.attributes, first):
                 moves.append((version, key, *moving(row, newest)))
             else:
                 updates.append((version, key, *moving(row, newest), *fixed(row, first)))
@@ -76,6 +82,7 @@ class SqlStore:
 
     async def claim(self, now: Stamp, until: Stamp, limit: int) -> Sequence[Resource]:
         claimed: dict[str, Resource] = {}
+        busy: list[str] = []
         with told():
             async with self._database.begin() as transaction:
                 # What is noted for a time may have moved since: then there is room for more.
@@ -83,15 +90,19 @@ class SqlStore:
                     some = await self._claimed(transaction, now, until, room)
                     if some is None:
                         break
-                    claimed |= {row.key: row for row in some}
-                if claimed:
-                    await transaction.put((self._ask.arm, _armed([(until, sorted(claimed))])))
+                    claimed |= {row.key: row for row in some[0]}
+                    busy += some[1]
+                armed = [(at, sorted(keys)) for at, keys in ((until, claimed), (now, busy)) if keys]
+                if armed:
+                    await transaction.put((self._ask.arm, _armed(armed)))
         return list(claimed.values())
 
     async def _claimed(
         self, transaction: Transaction, now: Stamp, until: Stamp, limit: int
-    ) -> Sequence[Resource] | None:
-        """Of what is noted until now as much as there is room for; None where nothing is."""
+    ) -> tuple[Sequence[Resource], Sequence[str]] | None:
+        """Of what is noted until now as much as there is room for, and the keys of those that are due but that somebody
+        writes at this moment: waiting for him, who may wait for us, would be a deadlock. None where nothing is noted.
+        """
         ask = self._ask
         taken, left = _taken(await transaction.fetch(ask.pending, now, limit), limit)
         if not taken:
@@ -101,7 +112,9 @@ class SqlStore:
             await transaction.put((ask.arm, _armed(left)))
         keys = list(dict.fromkeys(key for some in taken.values() for key in some))
         rows = {row[0]: row for row in await transaction.fetch(ask.claim, keys, now, until)}
-        return [self._resource(rows[key]) for key in keys if key in rows]
+        rest = [key for key in keys if key not in rows]
+        busy = [key for (key,) in await transaction.fetch(ask.late, rest, now)] if rest else []
+        return [self._resource(rows[key]) for key in keys if key in rows], busy
 
     async def children(self, sid: str) -> Sequence[Resource]:
         with told():
@@ -129,16 +142,26 @@ class SqlStore:
                 if end is None:
                     return sorted(scrubbed_keys)
                 rows = await self._database.fetch(self._ask.holding, number, last, end)
-            hit = [row for row in map(self._resource, rows) if is_about(row, number)]
-            hanging = [child for row in hit if row.kind == "call" for child in await self.children(row.key)]
-            for row in (*hit, *hanging):
-                if row.key not in scrubbed_keys:
-                    await self._scrub(row, number)
-                    scrubbed_keys.add(row.key)
+            for row in await self._hanging([row for row in map(self._resource, rows) if is_about(row, number)], number):
+                await self._scrub(row, number)
+                scrubbed_keys.add(row.key)
             last = end
 
     async def close(self) -> None:
         await self._database.close()
+
+    async def _hanging(self, hit: Sequence[Resource], number: str) -> Sequence[Resource]:
+        """These and what hangs on them, each before the call by which it was found: wherever it ends in the middle,
+        that call is still found by the number, and the rest by it."""
+        found = {row.key: row for row in hit}
+        waiting = deque(row for row in hit if row.kind == "call")
+        while waiting:
+            for child in await self.children(waiting.popleft().key):
+                if child.key not in found:
+                    found[child.key] = child
+                    if child.kind == "call" and is_about(child, number):
+                        waiting.append(child)
+        return [*reversed(found.values())]
 
     async def _scrub(self, row: Resource, number: str) -> None:
         """Whoever writes it meanwhile: it is read and scrubbed again."""
@@ -158,7 +181,7 @@ class SqlStore:
     def _resource(self, row: Row) -> Resource:
         key, kind, account_sid, version, first, due, sweeps, seen, attributes = row
         facts = load(seen, attributes)
-        self._given[key] = Given(facts.attributes, first, due)
+        self._given[key] = Given(version, facts.attributes, first, due)
         return Resource(key, kind, account_sid, version, facts, due, sweeps)
 
 

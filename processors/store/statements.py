@@ -35,7 +35,9 @@ class Statements:
     disarm: str
     """(ids)"""
     claim: str
-    """(keys, now, until): rows of STORED, those that are due by now."""
+    """(keys, now, until): rows of STORED, those that are due by now, without those that another worker has in hand."""
+    late: str
+    """(keys, now): the keys of those that are due by now."""
     children: str
     """(sid): rows of STORED."""
     old: str
@@ -64,9 +66,12 @@ _CHILDREN = (
     f"SELECT {_STORED} FROM resources WHERE conference_sid = $1 ORDER BY key"
 )
 _PENDING = "SELECT id, at, keys FROM due WHERE at <= $1 ORDER BY at LIMIT $2"
+_LATE = "SELECT key FROM resources WHERE key {keys} AND due_at <= $2"
 _CLAIM = f"UPDATE resources SET due_at = $3 WHERE key {{keys}} AND due_at <= $2 RETURNING {_STORED}"
+# The time is compared twice, since another worker may have remembered one of them anew in between.
 _BURY = (
-    "DELETE FROM tombstones WHERE key IN (SELECT key FROM tombstones WHERE at < $1 ORDER BY at LIMIT $2) RETURNING key"
+    "DELETE FROM tombstones WHERE key IN (SELECT key FROM tombstones WHERE at < $1 ORDER BY at LIMIT $2) "
+    "AND at < $1 RETURNING key"
 )
 _REMEMBER = "ON CONFLICT (key) DO UPDATE SET at = excluded.at"
 _STRETCH = "SELECT max(key) FROM (SELECT key FROM resources WHERE key > $1 ORDER BY key LIMIT $2) AS stretch"
@@ -103,7 +108,8 @@ def _postgres() -> Statements:
         arm="INSERT INTO due (at, keys) SELECT * FROM unnest($1::text[], $2::text[])",
         pending=f"{_PENDING} {locked}",
         disarm="DELETE FROM due WHERE id = ANY($1::bigint[])",
-        claim=_CLAIM.format(keys=keys),
+        claim=_CLAIM.format(keys=f"= ANY(ARRAY({_LATE.format(keys=keys)} {locked}))"),
+        late=_LATE.format(keys=keys),
         children=_CHILDREN,
         old=f"{_OLD} {locked}",
         remember=f"INSERT INTO tombstones (key, at) SELECT key, $2 FROM unnest($1::text[]) AS given(key) {_REMEMBER}",
@@ -134,6 +140,7 @@ def _sqlite() -> Statements:
         pending=_PENDING.replace("$", "?"),
         disarm=f"DELETE FROM due WHERE id {keys}",
         claim=_CLAIM.format(keys=keys).replace("$", "?"),
+        late=_LATE.format(keys=keys).replace("$", "?"),
         children=_CHILDREN.replace("$", "?"),
         old=_OLD.replace("$", "?"),
         remember=f"INSERT INTO tombstones (key, at) SELECT value, ?2 {every} {_REMEMBER}",
