@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deploy.emulator import operations
 from deploy.emulator.connections import cut
 from deploy.emulator.errors import Reply, is_url, refusal
 from deploy.emulator.exchange import Exchange
 from deploy.emulator.faults import RestFault, RestVerdict, rest_verdict
-from deploy.emulator.inbound import Text, receive
+from deploy.emulator.lives.inbound import Text, receive
+from deploy.emulator.rest import operations
 from deploy.emulator.truth import truth
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from deploy.emulator.account import Account, Callback, Due, Wanted
 from deploy.emulator.agenda import Agenda
-from deploy.emulator.callbacks import Callbacks
+from deploy.emulator.callbacks.sending import Callbacks
 
 T = TypeVar("T")
 

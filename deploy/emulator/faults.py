@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from deploy.emulator.chance import Key, draw
-from deploy.emulator.lifecycles import CALL_FINAL, MESSAGE_FINAL, RECORDING_FINAL, Chances, Range
+from deploy.emulator.lives.tables import CALL_FINAL, MESSAGE_FINAL, RECORDING_FINAL, Chances, Range
 
 # What ends a resource, by the kind of its callback: losing one of these leaves it open for ever.
 TERMINAL: Mapping[str, frozenset[str]] = {

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from deploy.emulator.account import Target
+from deploy.emulator.resources import Target
 
 
 class Form:

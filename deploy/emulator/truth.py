@@ -6,10 +6,11 @@ the resources that requests with it made. Two effects of one correlation are wha
 
 from collections.abc import Iterable
 
-from deploy.emulator.account import Account, Call, Conference, Message, Participant, Recording
-from deploy.emulator.deliveries import Deliveries
+from deploy.emulator.account import Account
+from deploy.emulator.callbacks.deliveries import Deliveries
 from deploy.emulator.errors import Json
-from deploy.emulator.representations import call as shown_call
+from deploy.emulator.resources import Call, Conference, Message, Participant, Recording
+from deploy.emulator.rest.representations import call as shown_call
 
 
 def truth(account: Account, deliveries: Deliveries, rest: Json) -> Json:

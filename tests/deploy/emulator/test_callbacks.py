@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from twilio.rest import Client
 
-from deploy.emulator.requests import Overrides, again, overrides
+from deploy.emulator.callbacks.requests import Overrides, again, overrides
 from tests.conftest import free_port, until
 from tests.deploy.emulator.conftest import PATIENT, SENDER, Answer, Emulator, Receiver, emulating
 

@@ -4,7 +4,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from deploy.emulator.inbound import read
+from deploy.emulator.lives.inbound import read
 from tests.conftest import until
 from tests.deploy.emulator.conftest import ACCOUNT, Answer, Emulator, Receiver
 

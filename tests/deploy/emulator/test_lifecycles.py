@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.emulator.account import Account, Call, Message
-from deploy.emulator.calls import advance as advance_call
-from deploy.emulator.calls import hang_up
+from deploy.emulator.account import Account
 from deploy.emulator.chance import draw, sid, token
-from deploy.emulator.conferences import PARTICIPANT_STATUS, SUBSCRIPTIONS
-from deploy.emulator.lifecycles import (
+from deploy.emulator.lives.calls import advance as advance_call
+from deploy.emulator.lives.calls import hang_up
+from deploy.emulator.lives.conferences import PARTICIPANT_STATUS, SUBSCRIPTIONS
+from deploy.emulator.lives.messages import advance as advance_message
+from deploy.emulator.lives.messages import make
+from deploy.emulator.lives.tables import (
     CALL_DELAYS,
     CALL_EVENTS,
     CALL_FINAL,
@@ -27,9 +29,8 @@ from deploy.emulator.lifecycles import (
     call_path,
     message_path,
 )
-from deploy.emulator.messages import advance as advance_message
-from deploy.emulator.messages import make
-from deploy.emulator.representations import ERROR_MESSAGES
+from deploy.emulator.resources import Call, Message
+from deploy.emulator.rest.representations import ERROR_MESSAGES
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SEEDS = st.integers(0, 2**31)

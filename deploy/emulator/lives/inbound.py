@@ -10,9 +10,11 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 from xml.etree import ElementTree
 
-from deploy.emulator import messages, parameters
-from deploy.emulator.account import Account, Message, Target
+from deploy.emulator.account import Account
+from deploy.emulator.callbacks import parameters
 from deploy.emulator.errors import is_url
+from deploy.emulator.lives import messages
+from deploy.emulator.resources import Message, Target
 
 KEYWORDS: Mapping[str, str] = {
     **dict.fromkeys(("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"), "STOP"),

@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
-from deploy.emulator import calls, conferences, recordings, representations
-from deploy.emulator.account import Account, Participant
+from deploy.emulator.account import Account
 from deploy.emulator.errors import Reply, is_url, refusal
 from deploy.emulator.forms import Form, Request
-from deploy.emulator.pages import page
+from deploy.emulator.lives import calls, conferences, recordings
+from deploy.emulator.resources import Participant
+from deploy.emulator.rest import representations
+from deploy.emulator.rest.calls import refused_dialing
+from deploy.emulator.rest.pages import page
 
 CALL_SID = re.compile(r"CA[0-9a-f]{32}\Z")
 URLS = ("ConferenceStatusCallback", "ConferenceRecordingStatusCallback", "AmdStatusCallback", "WaitUrl")
@@ -27,7 +30,7 @@ SWITCHES: Mapping[str, tuple[str, str, str]] = {
 
 def create(account: Account, request: Request, now: datetime) -> Reply:
     form = request.form
-    refused = calls.refused_dialing(form)
+    refused = refused_dialing(form)
     if refused:
         return refused
     for name in URLS:

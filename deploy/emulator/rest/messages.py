@@ -1,20 +1,20 @@
-"""Messages: creating, reading, redacting, canceling, deleting; and their walk from queued to delivered.
+"""Messages over REST: created, read, listed, redacted, canceled, deleted.
 
-The initial status has no callback (https://www.twilio.com/docs/messaging/guides/track-outbound-message-status);
-every later one goes to the URL that the message was made with.
+https://www.twilio.com/docs/messaging/api/message-resource
 """
 
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from deploy.emulator import parameters, representations
-from deploy.emulator.account import Account, Message, Target
-from deploy.emulator.chance import draw
+from deploy.emulator.account import Account
 from deploy.emulator.errors import MESSAGE_FROM, MESSAGE_TO, Reply, is_address, is_sender, is_url, refusal
 from deploy.emulator.forms import Form, Request, moment, within
-from deploy.emulator.lifecycles import MESSAGE_FINAL, message_path
-from deploy.emulator.pages import equal, page
+from deploy.emulator.lives.messages import make
+from deploy.emulator.lives.tables import MESSAGE_FINAL
+from deploy.emulator.resources import Message, Target
+from deploy.emulator.rest import representations
+from deploy.emulator.rest.pages import equal, page
 
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}\Z")
 SOONEST, LATEST = timedelta(seconds=300), timedelta(days=35)
@@ -56,55 +56,6 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
         send_at=send_at,
     )
     return Reply(201, representations.message(account, message))
-
-
-def make(
-    account: Account,
-    now: datetime,
-    *,
-    direction: str,
-    from_: str | None,
-    to: str,
-    body: str,
-    media: int = 0,
-    service: str | None = None,
-    target: Target | None = None,
-    send_at: datetime | None = None,
-) -> Message:
-    """A message on its way: its path is drawn here and walked by `advance`."""
-    sid, index = account.mint("SM")
-    path = message_path(draw(account.seed, "message", index), account.plan.chances, to, service is not None)
-    status = "scheduled" if send_at else "accepted" if service else "queued"
-    message = Message(sid, index, direction, from_, to, body, status, now, now, media, service, target, path)
-    account.messages[sid] = message
-    wait = (send_at - now).total_seconds() if send_at else 0
-    _schedule(account, message, 0, wait)
-    return message
-
-
-def advance(account: Account, message: Message, at: int, now: datetime) -> None:
-    """Take step `at` of its path, unless it was canceled meanwhile."""
-    if message.status in MESSAGE_FINAL and message.status != "delivered":
-        return
-    step = message.path[at]
-    message.status, message.error_code, message.date_updated = step.status, step.error_code, now
-    if step.status == "queued" and message.from_ is None:
-        message.from_ = "+15005550006"  # the sender that the service chose
-    if step.status == "sent":
-        message.date_sent = now
-    if message.target:
-        params = parameters.message_status(account, message, now)
-        account.say("message-status", message.sid, step.status, message.target, params)
-    _schedule(account, message, at + 1)
-
-
-def _schedule(account: Account, message: Message, at: int, wait: float = 0) -> None:
-    if at < len(message.path):
-        account.later(
-            wait + message.path[at].after,
-            lambda account, now: advance(account, message, at, now),
-            wanted=lambda: message.status != "canceled",
-        )
 
 
 def _refused(account: Account, form: Form, now: datetime) -> Reply | None:

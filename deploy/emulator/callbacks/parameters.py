@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 
-from deploy.emulator.account import Account, Call, Conference, Message, Params, Participant, Recording
-from deploy.emulator.lifecycles import CALL_FINAL, SIP_CODES
+from deploy.emulator.account import Account
+from deploy.emulator.lives.tables import CALL_FINAL, SIP_CODES
+from deploy.emulator.resources import Call, Conference, Message, Params, Participant, Recording
 
 API_VERSION = "2010-04-01"
 GEOGRAPHY: Mapping[str, str] = {"City": "", "State": "CA", "Zip": "", "Country": "US"}

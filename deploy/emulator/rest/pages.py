@@ -7,9 +7,10 @@ the Go SDK removes `.` with the digits after it from a query.
 from collections.abc import Callable, Iterable
 from urllib.parse import urlencode
 
-from deploy.emulator.account import Account, R
+from deploy.emulator.account import Account
 from deploy.emulator.errors import Json, Reply
 from deploy.emulator.forms import Form, Request
+from deploy.emulator.resources import R
 
 PAGING = ("Page", "PageSize", "PageToken")
 LARGEST = 1000

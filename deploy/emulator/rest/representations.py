@@ -7,9 +7,10 @@ relative: official SDKs depend on each of these.
 from collections.abc import Sequence
 from datetime import datetime
 
-from deploy.emulator.account import Account, Call, Conference, Message, Participant, Recording
+from deploy.emulator.account import Account
+from deploy.emulator.callbacks.parameters import API_VERSION, recording_url, rfc2822, segments
 from deploy.emulator.errors import Json
-from deploy.emulator.parameters import API_VERSION, recording_url, rfc2822, segments
+from deploy.emulator.resources import Call, Conference, Message, Participant, Recording
 
 ERROR_MESSAGES = {
     30001: "Queue overflow",

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from deploy.emulator import calls, conferences, messages, participants, recordings
 from deploy.emulator.account import Account
 from deploy.emulator.errors import Reply, refusal
 from deploy.emulator.forms import Form, Request
+from deploy.emulator.rest import calls, conferences, messages, participants, recordings
 
 Operation = Callable[[Account, Request, datetime], Reply]
 

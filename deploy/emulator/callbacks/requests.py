@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 from twilio.request_validator import RequestValidator
 
-from deploy.emulator.account import Callback, Params
+from deploy.emulator.account import Callback
 from deploy.emulator.faults import Forgery
+from deploy.emulator.resources import Params
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 # Every forged request says so in a parameter: whoever finds this code in a store has been fooled.

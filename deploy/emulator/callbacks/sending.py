@@ -13,10 +13,10 @@ import httpx
 
 from deploy.emulator.account import Callback
 from deploy.emulator.agenda import Agenda
+from deploy.emulator.callbacks.deliveries import Deliveries
+from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, is_routable, outgoing, overrides
 from deploy.emulator.chance import token as draw_token
-from deploy.emulator.deliveries import Deliveries
 from deploy.emulator.faults import Forgery, Plan, callback_verdict
-from deploy.emulator.requests import Outgoing, Overrides, again, is_routable, outgoing, overrides
 
 log = logging.getLogger(__name__)
 

@@ -7,12 +7,12 @@ with `EndConferenceOnExit` leaves, or through the API (https://www.twilio.com/do
 from collections.abc import Mapping
 from datetime import datetime
 
-from deploy.emulator import calls, parameters, recordings, representations
-from deploy.emulator.account import Account, Call, Conference, Params, Participant
-from deploy.emulator.errors import Reply, is_url, refusal
-from deploy.emulator.forms import Form, Request, within
-from deploy.emulator.lifecycles import CALL_FINAL
-from deploy.emulator.pages import equal, page
+from deploy.emulator.account import Account
+from deploy.emulator.callbacks import parameters
+from deploy.emulator.forms import Form
+from deploy.emulator.lives import calls, recordings
+from deploy.emulator.lives.tables import CALL_FINAL
+from deploy.emulator.resources import Call, Conference, Params, Participant
 
 # Event → the subscription it belongs to.
 SUBSCRIPTIONS: Mapping[str, str] = {
@@ -148,39 +148,3 @@ def announce(account: Account, conference: Conference, form: Form, participant: 
     """An announcement plays for two seconds; its end is called back."""
     extra = {"AnnounceUrl": form.get("AnnounceUrl")}
     account.later(2, lambda account, now: say(account, conference, "announcement-end", now, participant, extra))
-
-
-def list_all(account: Account, request: Request, now: datetime) -> Reply:
-    query = request.query
-
-    def keep(conference: Conference) -> bool:
-        return (
-            equal(query, "FriendlyName", conference.name)
-            and equal(query, "Status", conference.status)
-            and within(query, "DateCreated", conference.date_created)
-            and within(query, "DateUpdated", conference.date_updated)
-        )
-
-    return page(account, request, "conferences", account.conferences.values(), keep, representations.conference)
-
-
-def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    conference = account.conferences.get(request.ids[0])
-    if conference is None:
-        return refusal(20404, request.path)
-    return Reply(200, representations.conference(account, conference))
-
-
-def update(account: Account, request: Request, now: datetime) -> Reply:
-    conference, form = account.conferences.get(request.ids[0]), request.form
-    if conference is None:
-        return refusal(20404, request.path)
-    if form.get("Status") not in ("", "completed"):
-        return refusal(20001, "Status")
-    if form.get("AnnounceUrl"):
-        if not is_url(form.get("AnnounceUrl")):
-            return refusal(21205, form.get("AnnounceUrl"))
-        announce(account, conference, form)
-    if form.get("Status"):
-        end(account, conference, "conference-ended-via-api", "conference_ended_via_api", now)
-    return Reply(200, representations.conference(account, conference))
