@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import tempfile
 import time
 from collections.abc import AsyncIterable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -48,6 +47,9 @@ class BatchApp(faust.App):
 
     def _new_transport(self) -> Any:
         return BatchTransport(self.conf.broker, self, loop=self.loop)
+
+    def _create_directories(self) -> None:
+        """Upstream makes a place for the tables that we do not have, and never removes it."""
 
     @property
     def assigned(self) -> bool:
@@ -109,7 +111,6 @@ def create_app(
         group,
         broker=[URL(f"aiokafka://{server}") for server in kafka.bootstrap_servers.split(",")],
         broker_credentials=_credentials(kafka),
-        datadir=tempfile.mkdtemp(prefix="switchhook-"),
         store="memory://",
         key_serializer="raw",
         value_serializer="raw",

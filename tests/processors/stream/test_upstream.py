@@ -7,6 +7,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
@@ -70,20 +71,21 @@ class TestWhatStockFaustDoes:
     @pytest.mark.kafka
     @pytest.mark.broker
     async def test_a_record_that_was_in_hand_at_a_stop_is_committed(
-        self, broker: Broker, topic: str, producer: KafkaProducer
+        self, broker: Broker, topic: str, producer: KafkaProducer, tmp_path: Path
     ) -> None:
         begun = asyncio.Event()
         await producer.publish(numbered(topic, 2))
-        async with stock_worker(broker.kafka(), topic, begun):
+        async with stock_worker(broker.kafka(), topic, begun, tmp_path):
             await asyncio.wait_for(begun.wait(), 30)
         assert sum(await committed(broker.kafka(), topic, group="stock")) > 0
 
 
 @asynccontextmanager
-async def stock_worker(kafka: Kafka, topic: str, begun: asyncio.Event) -> AsyncIterator[None]:
+async def stock_worker(kafka: Kafka, topic: str, begun: asyncio.Event, folder: Path) -> AsyncIterator[None]:
     """An agent that never gets done with its first record."""
     app = faust.App(
-        "stock", broker=f"aiokafka://{kafka.bootstrap_servers}", store="memory://", value_serializer="raw",
+        "stock", broker=f"aiokafka://{kafka.bootstrap_servers}", store="memory://", datadir=folder,
+        value_serializer="raw",
         topic_allow_declare=False, topic_disable_leader=True, web_enabled=False, stream_wait_empty=False,
         consumer_auto_offset_reset="earliest", broker_session_timeout=6, broker_heartbeat_interval=2,
         broker_rebalance_timeout=6, broker_max_poll_interval=6,
