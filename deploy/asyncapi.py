@@ -41,6 +41,7 @@ KEYS: Mapping[str, str] = {
 _TEXT: Document = {"type": "string"}
 _TIME: Document = {"type": "string", "format": "date-time"}
 _FLAG: Document = {"type": "string", "enum": ["true", "false"]}
+_COUNT: Document = {"type": "string", "pattern": r"^\d+$"}
 
 RECORD_HEADERS: Mapping[str, Document] = {
     "ce_specversion": {"type": "string", "const": "1.0"},
@@ -51,6 +52,7 @@ RECORD_HEADERS: Mapping[str, Document] = {
     "ce_dataschema": {"type": "string", "description": "the `$id` of the value's schema"},
     "content-type": {"type": "string", "const": "application/json"},
     "ce_correlation": {"type": "string", "description": "id of the action that led here"},
+    "dl_redriven": {**_COUNT, "description": "of an event or action that was a dead letter: how often it was put back"},
 }
 
 EVENT_HEADERS: Mapping[str, Document] = {
@@ -66,8 +68,9 @@ DEAD_LETTER_HEADERS: Mapping[str, Document] = {
     "dl_reason": {"type": "string", "description": "why, a closed vocabulary"},
     "dl_time": {**_TIME, "description": "when it was put here"},
     "dl_topic": {"type": "string", "description": "of a record: where it was"},
-    "dl_partition": {"type": "string", "pattern": r"^\d+$"},
-    "dl_offset": {"type": "string", "pattern": r"^\d+$"},
+    "dl_partition": _COUNT,
+    "dl_offset": _COUNT,
+    "dl_redriven": {**_COUNT, "description": "of a record that came back here: how often it had been put back"},
     "dl_detail": {"type": "string", "description": "of a webhook: fields and what is wrong with them, never a value"},
     "dl_route": _TEXT,
     "dl_method": _TEXT,
@@ -76,7 +79,7 @@ DEAD_LETTER_HEADERS: Mapping[str, Document] = {
     "dl_content_type": _TEXT,
 }
 
-_OPTIONAL = frozenset({"ce_correlation", "ce_time", "traceparent"})
+_OPTIONAL = frozenset({"ce_correlation", "ce_time", "dl_redriven", "traceparent"})
 _DEAD_LETTER = "dead-letter"
 
 

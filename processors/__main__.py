@@ -16,9 +16,8 @@ from processors import asking, forgetting, redrive, replay
 from processors.app import create_app, create_sweep
 from processors.contract.topics import TOPICS
 from processors.metrics import create_metrics
+from processors.opening import CannotOpen, claim, opened
 from processors.settings import Settings, read_settings
-from processors.sql import AlreadyInUse, hold
-from processors.store.opening import open_store
 from processors.stream.producer import KafkaProducer
 from processors.stream.run import Worker, configure_logs
 
@@ -47,24 +46,30 @@ def main(arguments: list[str] | None = None) -> int:
 def worker() -> int:
     try:
         settings, kafka = read_settings()
-        held = hold(settings.database_url.get_secret_value())
+        held = claim(settings.database_url.get_secret_value())
     except InvalidSettings as error:
         print(error.told("The brain"), file=sys.stderr)
         return 2
-    except (AlreadyInUse, OSError) as error:
-        print(f"The brain cannot start: {error}", file=sys.stderr)
-        return 2
+    except CannotOpen as error:
+        return _cannot_start(error)
     configure_logs()
     try:
         return uvloop.run(serve(settings, kafka))
+    except CannotOpen as error:
+        return _cannot_start(error)
     finally:
         if held is not None:
             held.close()
 
 
+def _cannot_start(why: CannotOpen) -> int:
+    print(f"The brain cannot start: {why}", file=sys.stderr)
+    return 2
+
+
 async def serve(settings: Settings, kafka: Kafka) -> int:
-    """Works until SIGTERM or SIGINT; the exit code."""
-    store = await open_store(settings.database_url.get_secret_value())
+    """Works until SIGTERM or SIGINT; the exit code. Raises CannotOpen."""
+    store = await opened(settings.database_url.get_secret_value())
     producer, registry = KafkaProducer(kafka), CollectorRegistry()
     metrics = create_metrics(registry)
 

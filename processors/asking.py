@@ -27,9 +27,10 @@ from processors.domain.facts import Resource
 from processors.domain.fold import fold
 from processors.domain.judging import Judgement, judgements, verdict
 from processors.domain.reading import read
-from processors.domain.rulebook import Rulebook, answers_blindly, judges, keyword, write_down
+from processors.domain.rulebook import Rulebook, answers_blindly, judges, keyword, since, write_down
 from processors.domain.rules import InvalidRules, Rule, Rules
 from processors.domain.source import Problem, Unusable
+from processors.domain.stamps import Stamp
 from processors.domain.statuses import is_terminal, status
 from processors.settings import load_rules, read_settings
 from processors.sql import DatabaseRefused
@@ -183,7 +184,7 @@ def _folded(events: Sequence[Envelope], rules: Rulebook) -> Sequence[Resource]:
             statement = read(envelope)
         except Undecodable as error:
             raise CannotAsk(str(error)) from None
-        rows[statement.key] = fold(rows.get(statement.key), statement, envelope, rules, _NO_KEY).resource
+        rows[statement.key] = fold(rows.get(statement.key), statement, rules, _NO_KEY).resource
     return list(rows.values())
 
 
@@ -192,15 +193,17 @@ def _tried(row: Resource, rules: Rulebook) -> Shown:
         "key": row.key,
         "kind": row.kind,
         "status": status(row.kind, row.facts),
-        "rules": [_judgement(each, row, reveal=True) for each in judgements(row, rules, _NO_KEY)],
+        "rules": [
+            {**_judgement(each, row, verdict(each), reveal=True), "fires": each.fired and each.enabled}
+            for each in judgements(row, rules, _NO_KEY)
+        ],
     }
 
 
-def _judgement(found: Judgement, row: Resource, *, reveal: bool) -> Shown:
+def _judgement(found: Judgement, row: Resource, told: str, *, reveal: bool) -> Shown:
     return {
         "rule": found.rule,
-        "verdict": verdict(found),
-        "fires": found.fired and found.enabled,
+        "verdict": told,
         "enabled": found.enabled,
         "dry_run": found.dry_run,
         "settle": found.settle,
@@ -288,7 +291,11 @@ async def _looked_up(url: str, sid: str) -> tuple[Resource | Forgotten | None, S
 
 def _known(row: Resource, children: Sequence[Resource], rules: Rulebook, *, reveal: bool) -> Shown:
     facts, current = row.facts, status(row.kind, row.facts)
-    judged = [_judgement(each, row, reveal=reveal) for each in judgements(row, rules, _NO_KEY)]
+    met = {judge.rule.name: since(judge, facts) for judge in rules.at_once[row.kind]}
+    judged = [
+        _judgement(each, row, _as_far_as_known(each, row, met.get(each.rule)), reveal=reveal)
+        for each in judgements(row, rules, _NO_KEY)
+    ]
     return {
         "key": row.key,
         "kind": row.kind,
@@ -310,6 +317,22 @@ def _known(row: Resource, children: Sequence[Resource], rules: Rulebook, *, reve
         ],
         "rules": judged if reveal else [{**each, "actions": [_bare(a) for a in each["actions"]]} for each in judged],
     }
+
+
+def _as_far_as_known(found: Judgement, row: Resource, met: Stamp | None) -> str:
+    """The verdict. A row does not hold which rules there were when it heard its facts: whether one has asked for its
+    actions shows in their topic alone. `met` is the earliest time at which all that the rule waits for was known."""
+    if not found.enabled or found.judged_at is not None:
+        return verdict(found)
+    if found.due is not None and (row.due is None or row.due > found.due):
+        at = f"at {row.due}, or " if row.due else ""
+        return f"was to be judged at {found.due} and has not been; it will be {at}with the next event"
+    if found.due is None and found.fired and not found.dry_run:
+        when = f", since {met} or later" if met else ""
+        return (
+            f"is met{when}; if the worker had it by then, it has asked for this: look for its id in the actions topic"
+        )
+    return verdict(found)
 
 
 def _seen(family: Mapping[str, tuple[str, str | None]], ranks: Mapping[str, Any] | None = None) -> Sequence[Shown]:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from ingest.contract import environment
 from ingest.contract.environment import InvalidSettings
@@ -15,6 +17,7 @@ from processors.contract.changes import Kind
 from processors.contract.topics import CHANGES
 from processors.domain.due import Deadlines
 from processors.domain.rules import InvalidRules, Rules, parse_rules
+from processors.domain.source import MAX_BYTES
 from processors.domain.sweeping import LISTS, Windows
 from processors.stream.settings import StreamSettings
 from processors.sweep import Plan
@@ -23,9 +26,11 @@ from processors.sweep import Plan
 def load_rules(path: Path) -> Rules:
     """The rules of a file. Raises InvalidRules with all that is wrong."""
     try:
-        return parse_rules(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_BYTES + 1)  # of a path that is mistyped no more than parsing needs to refuse it
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRules([f"cannot read {path}: {error}"]) from None
+    return parse_rules(text)
 
 
 def _rules_in(value: object) -> object:
@@ -89,6 +94,17 @@ class Settings(BaseSettings, StreamSettings):
         min_length=16, max_length=64, description="secret for the keyed hash of numbers in ordering keys"
     )
     port: int = Field(default=8081, ge=0, le=65535)
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, value: SecretStr) -> SecretStr:
+        try:
+            known = make_url(value.get_secret_value()).drivername in ("sqlite+aiosqlite", "postgresql+asyncpg")
+        except (ArgumentError, ValueError):  # a ValueError is about its port
+            known = False
+        if not known:
+            raise ValueError("is sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
+        return value
 
     @field_validator("retention")
     @classmethod

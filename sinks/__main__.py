@@ -1,6 +1,7 @@
-"""`python -m sinks actions` performs actions at the provider; `python -m sinks metrics` counts deliveries."""
+"""`python -m sinks actions` performs actions at the provider, `metrics` counts deliveries, `ledger` is for people."""
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -10,27 +11,37 @@ from prometheus_client import CollectorRegistry
 
 from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
-from ingest.contract.topics import DEAD_LETTERS, RECORDINGS
+from ingest.contract.topics import DEAD_LETTERS
 from processors.contract.topics import ACTIONS, CHANGES
-from processors.sql import AlreadyInUse, connect, hold
+from processors.sql import AlreadyInUse, hold
 from processors.stream.producer import KafkaProducer
 from processors.stream.run import Worker, configure_logs
 from sinks.app import SIGHTED, create_actions_app, create_metrics_app
 from sinks.contract.topics import RESULTS
-from sinks.ledger.migrations import migrate_ledger
-from sinks.ledger.performing import Pace, Performer
-from sinks.ledger.sql import SqlLedger
+from sinks.ledger import tending
+from sinks.ledger.breaking import Breaker
+from sinks.ledger.opening import open_ledger
+from sinks.ledger.performing import Performer
 from sinks.metrics import create_metrics
-from sinks.settings import MetricsSettings, Settings, read_metrics_settings, read_settings
+from sinks.settings import (
+    MetricsSettings,
+    Settings,
+    read_ledger_settings,
+    read_metrics_settings,
+    read_settings,
+)
 from sinks.twilio.client import Twilio
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sinks", description=__doc__)
-    parser.add_argument("command", choices=sorted(COMMANDS))
-    command = parser.parse_args(arguments).command
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("actions", help="perform actions at the provider")
+    commands.add_parser("metrics", help="count what changes teach")
+    tending.add_arguments(commands.add_parser("ledger", help="stop and go on, see what is stuck, decide, take back"))
+    chosen = parser.parse_args(arguments)
     try:
-        return COMMANDS[command]()
+        return COMMANDS[chosen.command](chosen)
     except InvalidSettings as error:
         print(error.told("The hands"), file=sys.stderr)
     except (AlreadyInUse, OSError) as error:
@@ -38,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 2
 
 
-def actions() -> int:
+def actions(_: argparse.Namespace) -> int:
     settings, kafka = read_settings()
     held = hold(settings.database_url.get_secret_value())
     configure_logs()
@@ -49,20 +60,24 @@ def actions() -> int:
             held.close()
 
 
-def metrics() -> int:
+def metrics(_: argparse.Namespace) -> int:
     settings, kafka = read_metrics_settings()
     configure_logs()
     return uvloop.run(serve_metrics(settings, kafka))
 
 
-COMMANDS: Mapping[str, Callable[[], int]] = {"actions": actions, "metrics": metrics}
+def ledger(chosen: argparse.Namespace) -> int:
+    url = read_ledger_settings().database_url.get_secret_value()
+    return asyncio.run(tending.run(chosen, url, _now().timestamp()))
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {"actions": actions, "metrics": metrics, "ledger": ledger}
 
 
 async def serve_actions(settings: Settings, kafka: Kafka) -> int:
     """Performs until SIGTERM or SIGINT; the exit code."""
-    engine = connect(settings.database_url.get_secret_value())
-    await migrate_ledger(engine)
-    registry, producer, ledger = CollectorRegistry(), KafkaProducer(kafka), SqlLedger(engine)
+    ledger = await open_ledger(settings.database_url.get_secret_value())
+    registry, producer = CollectorRegistry(), KafkaProducer(kafka)
     counted = create_metrics(registry)
     twilio = Twilio(
         settings.accounts,
@@ -76,17 +91,11 @@ async def serve_actions(settings: Settings, kafka: Kafka) -> int:
         producer=producer,
         metrics=counted,
         prefix=kafka.topic_prefix,
-        pace=Pace(
-            concurrency=settings.concurrency,
-            cap=settings.cap_per_recipient_hour,
-            lease=settings.lease_seconds,
-            grace=settings.request_timeout,
-            backoff_first=settings.backoff_first,
-            backoff_most=settings.backoff_most,
-        ),
+        pace=settings.pace(),
         clock=_now,
+        breaker=Breaker(failures=settings.breaker_failures, first=settings.breaker_first, most=settings.breaker_most),
     )
-    topics = (ACTIONS, *SIGHTED, RECORDINGS, RESULTS, DEAD_LETTERS)
+    topics = (ACTIONS, *SIGHTED, RESULTS, DEAD_LETTERS)
     try:
         return await Worker(
             lambda: create_actions_app(
@@ -108,7 +117,7 @@ async def serve_actions(settings: Settings, kafka: Kafka) -> int:
     finally:
         await twilio.stop()
         await producer.stop()
-        await engine.dispose()
+        await ledger.close()
 
 
 async def serve_metrics(settings: MetricsSettings, kafka: Kafka) -> int:

@@ -1,15 +1,16 @@
 """Two places that wire the hands, one a command: every port is an argument, nothing is made at import."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
 from ingest.contract.kafka import Kafka
-from ingest.contract.topics import CALLS, CONFERENCES, MESSAGES
+from ingest.contract.topics import CALLS, CONFERENCES, MESSAGES, RECORDINGS, Topic
 from processors.contract.topics import ACTIONS, CHANGES
 from processors.stream.app import BatchApp
 from processors.stream.app import create_app as create_stream
+from processors.stream.deadletters import Breaker
 from processors.stream.metrics import StreamMetrics
 from processors.stream.producer import Producer
 from processors.stream.settings import StreamSettings
@@ -20,7 +21,7 @@ from sinks.metrics import Metrics, create_delivery_metrics
 
 ACTIONS_GROUP = "switchhook-sinks-actions"
 METRICS_GROUP = "switchhook-sinks-metrics"
-SIGHTED = (MESSAGES, CALLS, CONFERENCES)
+SIGHTED = (MESSAGES, CALLS, CONFERENCES, RECORDINGS)
 
 
 def create_actions_app(
@@ -41,12 +42,13 @@ def create_actions_app(
         group=ACTIONS_GROUP,
         kafka=kafka,
         handlers={
-            ACTIONS.called(prefix): Recorder(ledger, producer, metrics, prefix, clock, wake),
+            ACTIONS.called(prefix): Recorder(ledger, producer, metrics, prefix, clock, wake, Breaker.of(stream)),
             **{topic.called(prefix): sightings for topic in SIGHTED},
         },
         settings=stream,
         metrics=StreamMetrics(registry),
         retryable=(LedgerUnavailable,),
+        retention=_retention(prefix, ACTIONS, *SIGHTED),
     )
 
 
@@ -60,10 +62,17 @@ def create_metrics_app(
 ) -> BatchApp:
     """Counts what changes teach us."""
     prefix = kafka.topic_prefix
+    delivery = Delivery(create_delivery_metrics(registry), producer, prefix, clock, Breaker.of(stream))
     return create_stream(
         group=METRICS_GROUP,
         kafka=kafka,
-        handlers={CHANGES.called(prefix): Delivery(create_delivery_metrics(registry), producer, prefix, clock)},
+        handlers={CHANGES.called(prefix): delivery},
         settings=stream,
         metrics=StreamMetrics(registry),
+        retention=_retention(prefix, CHANGES),
     )
+
+
+def _retention(prefix: str, *topics: Topic) -> Mapping[str, float]:
+    """Seconds, by full name."""
+    return {topic.called(prefix): topic.retention_ms / 1000 for topic in topics}

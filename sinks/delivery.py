@@ -11,7 +11,7 @@ from processors.contract.changes import Change
 from processors.contract.codec import decode_change
 from processors.contract.statuses import RANKS
 from processors.stream.batch import Batch
-from processors.stream.deadletters import dead_letter
+from processors.stream.deadletters import Breaker, dead_letter
 from processors.stream.producer import Outgoing, Producer
 from sinks.metrics import DeliveryMetrics
 
@@ -27,10 +27,12 @@ class Delivery:
     producer: Producer
     prefix: str
     clock: Callable[[], datetime]
+    breaker: Breaker = field(default_factory=Breaker)
     _versions: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     async def __call__(self, batch: Batch) -> None:
         changes, dead = self._decoded(batch)
+        self.breaker.judge(batch, len(dead), self.clock().timestamp())
         await self.producer.publish(dead)
         for change in changes:
             if self._is_new(change):

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -22,9 +23,18 @@ from ingest.contract import environment
 from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
 from ingest.contract.sids import AccountSid
+from ingest.contract.topics import DEAD_LETTERS, MESSAGES
+from processors.contract.topics import ACTIONS
 from processors.stream.settings import StreamSettings
+from sinks.ledger.answers import Backoff
+from sinks.ledger.limits import Limits, Terms
+from sinks.ledger.performing import Pace
 
 PREFIX = "SWITCHHOOK_SINKS_"
+DAY = 86_400.0
+LEAST_RETENTION = sum(topic.retention_ms for topic in (MESSAGES, ACTIONS, DEAD_LETTERS)) / 1000
+"""Seconds. An id that is forgotten before its record, or the event that asks for it, is gone is performed again."""
+
 NO_MAPPING = "is no accounts file: it has one key, `accounts`, with a list"
 
 
@@ -43,12 +53,14 @@ class _Strict(BaseModel):
 
 
 class Account(_Strict):
-    """How to act for one account. `username` is an API key's SID; without one, the account's own SID."""
+    """How to act for one account. `username` is an API key's SID; without one, the account's own SID. `limits` are what
+    the provider lets through a second, where that is not what it publishes."""
 
     sid: AccountSid
     username: str = ""
     password: SecretStr = Field(min_length=1, description="the API key's secret, or the auth token")
     base_url: Url = "https://api.twilio.com"
+    limits: Limits = Limits()
 
     @property
     def user(self) -> str:
@@ -88,6 +100,18 @@ def _accounts_in(value: object) -> object:
         raise ValueError(f"{value}: {'; '.join(said)}") from None
 
 
+DatabaseUrl = Annotated[SecretStr, Field(description="where the ledger lives")]
+LEDGER = SecretStr("sqlite+aiosqlite:///.run/ledger.sqlite")
+
+
+class LedgerSettings(BaseSettings):
+    """Of `sinks ledger`: only where it is."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    database_url: DatabaseUrl = LEDGER
+
+
 class MetricsSettings(BaseSettings, StreamSettings):
     """Of `sinks metrics`: only how it is watched."""
 
@@ -105,10 +129,25 @@ class Settings(BaseSettings, StreamSettings):
         validation_alias=PREFIX + "ACCOUNTS_FILE", description="path of a YAML file with the accounts to act for"
     )
     public_base_url: Url = Field(description="of the front door, as the provider reaches it: callbacks go there")
-    database_url: SecretStr = Field(
-        default=SecretStr("sqlite+aiosqlite:///.run/ledger.sqlite"), description="where the ledger lives"
-    )
+    database_url: DatabaseUrl = LEDGER
     cap_per_recipient_hour: int = Field(default=10, ge=1, description="messages and calls to one recipient in an hour")
+    cap_per_account_day: int = Field(default=10_000, ge=1, description="effects for one account on a day of UTC")
+    dry_run: bool = Field(default=False, description="what would change something is refused; reads are performed")
+    stopped: bool = Field(default=False, description="nothing is performed; what is asked for waits")
+    order_patience: float = Field(
+        default=300.0, ge=0, description="seconds that an action waits for those of its key that were asked for before"
+    )
+    settle_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="seconds until the effect of an unknown one is looked for, and until it is again",
+    )
+    breaker_failures: int = Field(
+        default=5, ge=1, description="requests that fail in a row until an account is left alone"
+    )
+    breaker_first: float = Field(default=5.0, gt=0, description="seconds that it is, twice as long each time")
+    breaker_most: float = Field(default=300.0, gt=0, description="the same, at most")
+    retention: float = Field(default=200 * DAY, description="seconds that the id of what has ended is remembered")
     concurrency: int = Field(default=32, ge=1, le=500, description="requests under way at most")
     request_timeout: float = Field(default=15.0, gt=0, le=300, description="seconds for one request")
     lease_seconds: float = Field(default=60.0, gt=0, description="after which a request that nobody ended is unknown")
@@ -122,11 +161,36 @@ class Settings(BaseSettings, StreamSettings):
             raise ValueError(f"{PREFIX}LEASE_SECONDS must be above {PREFIX}REQUEST_TIMEOUT")
         return self
 
+    @field_validator("retention")
+    @classmethod
+    def _outlives_what_may_come_back(cls, value: float) -> float:
+        if value < LEAST_RETENTION:
+            raise ValueError(f"less than {LEAST_RETENTION:.0f}: an action that comes back would be performed again")
+        return value
+
+    def pace(self) -> Pace:
+        return Pace(
+            concurrency=self.concurrency,
+            request=self.request_timeout,
+            terms=Terms(
+                lease=self.lease_seconds,
+                patience=self.order_patience,
+                settle=self.settle_seconds,
+                per_recipient_hour=self.cap_per_recipient_hour,
+                per_account_day=self.cap_per_account_day,
+                dry_run=self.dry_run,
+                limits={sid: account.limits for sid, account in self.accounts.items()},
+            ),
+            backoff=Backoff(self.backoff_first, self.backoff_most),
+            retention=self.retention,
+            is_stopped=self.stopped,
+        )
+
 
 def read_settings() -> tuple[Settings, Kafka]:
     """For `sinks actions`. Raises InvalidSettings with all that is wrong."""
     mistakes: list[str] = []
-    settings = environment.read(Settings, mistakes, siblings=[MetricsSettings])
+    settings = environment.read(Settings, mistakes, siblings=[MetricsSettings, LedgerSettings])
     kafka = environment.read(Kafka, mistakes)
     if settings is None or kafka is None or mistakes:
         raise InvalidSettings(mistakes)
@@ -136,8 +200,17 @@ def read_settings() -> tuple[Settings, Kafka]:
 def read_metrics_settings() -> tuple[MetricsSettings, Kafka]:
     """For `sinks metrics`. Raises InvalidSettings with all that is wrong."""
     mistakes: list[str] = []
-    settings = environment.read(MetricsSettings, mistakes, siblings=[Settings])
+    settings = environment.read(MetricsSettings, mistakes, siblings=[Settings, LedgerSettings])
     kafka = environment.read(Kafka, mistakes)
     if settings is None or kafka is None or mistakes:
         raise InvalidSettings(mistakes)
     return settings, kafka
+
+
+def read_ledger_settings() -> LedgerSettings:
+    """For `sinks ledger`. Raises InvalidSettings with all that is wrong."""
+    mistakes: list[str] = []
+    settings = environment.read(LedgerSettings, mistakes, siblings=[Settings, MetricsSettings])
+    if settings is None or mistakes:
+        raise InvalidSettings(mistakes)
+    return settings

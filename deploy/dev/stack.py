@@ -23,6 +23,11 @@ ROOT = Path(__file__).parents[2]
 ACCOUNT_SID = "AC" + "5" * 32
 READY_SECONDS = 60.0
 GRACE_SECONDS = 20.0
+# More a second than the provider lets through: a demo has no hours, and its provider no carriers.
+LIMITS = {
+    "messages": dict.fromkeys(("long_code", "toll_free", "short_code", "alphanumeric", "whatsapp", "service"), 1000),
+    **dict.fromkeys(("calls", "reads", "changes", "requests"), 1000),
+}
 
 
 class NotReady(Exception):
@@ -220,7 +225,8 @@ class Stack:
         callers = {
             "accounts": [{"sid": ACCOUNT_SID, "alias": "demo", "default": True, "keys": [{"token": plan.token}]}]
         }
-        actors = {"accounts": [{"sid": ACCOUNT_SID, "password": plan.token, "base_url": self.url("emulator")}]}
+        actor = {"sid": ACCOUNT_SID, "password": plan.token, "base_url": self.url("emulator"), "limits": LIMITS}
+        actors = {"accounts": [actor]}
         for name, document in (("callers", callers), ("actors", actors), ("faults", plan.faults)):
             path = folder / f"{name}.yaml"
             with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
@@ -246,6 +252,7 @@ class Stack:
             "SWITCHHOOK_SINKS_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'ledger.sqlite'}",
             "SWITCHHOOK_SINKS_ACCOUNTS_FILE": str(folder / "actors.yaml"),
             "SWITCHHOOK_SINKS_PUBLIC_BASE_URL": self.public,
+            "SWITCHHOOK_SINKS_CAP_PER_ACCOUNT_DAY": "10000000",
             "SWITCHHOOK_SINKS_LEASE_SECONDS": str(plan.lease_seconds),
             "SWITCHHOOK_SINKS_REQUEST_TIMEOUT": str(plan.request_timeout),
         }

@@ -127,7 +127,8 @@ def _participant(conference: int, seat: int) -> Action:
     name = f"demo-conference-{conference}"
     return AddParticipant(
         id=f"{name}-{seat}", account_sid=ACCOUNT_SID, ordering_key=name, conference=name,
-        to=f"+1404{conference:04d}{seat:03d}", from_=OURS, record=conference % 2 == 0,
+        to=f"+1404{conference:04d}{seat:03d}", from_=OURS,
+        conference_record="record-from-start" if conference % 2 == 0 else None,
     )  # fmt: skip
 
 

@@ -15,5 +15,8 @@ ConferenceSid = Annotated[str, StringConstraints(pattern=r"^CF[0-9a-fA-F]{32}$")
 MessagingServiceSid = Annotated[str, StringConstraints(pattern=r"^MG[0-9a-fA-F]{32}$")]
 TranscriptionSid = Annotated[str, StringConstraints(pattern=r"^(TR|GT)[0-9a-fA-F]{32}$")]
 """`TR…` of a recording's transcription, `GT…` of a real-time one."""
+MediaSid = Annotated[str, StringConstraints(pattern=r"^ME[0-9a-fA-F]{32}$")]
+NumberSid = Annotated[str, StringConstraints(pattern=r"^PN[0-9a-fA-F]{32}$")]
+"""Of a number that is ours, and of a caller ID too."""
 ErrorSid = Annotated[str, StringConstraints(pattern=r"^NO[0-9a-fA-F]{32}$")]
 AnySid = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}[0-9a-fA-F]{32}$")]

@@ -77,11 +77,12 @@ TERMINAL: Mapping[Kind, Set[str]] = {
 FIRST: Mapping[Kind, Sequence[str]] = {
     "message": ("accepted", "scheduled", "queued", "receiving", "received"),
     "call": ("queued", "initiated", "ringing"),
-    "recording": ("in-progress",),
+    "recording": ("in-progress", "started"),
     "conference": ("init",),
     "participant": ("joined", "left"),
 }
-"""Where a life begins. A participant that could not be added leaves without having joined."""
+"""Where a life begins. A participant that could not be added leaves without having joined, and a recording of a
+participant may first be heard of as `started`, which is an event of its own to subscribe to."""
 
 NEXT: Mapping[Kind, Mapping[str, Sequence[str]]] = {
     "message": {

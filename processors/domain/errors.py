@@ -9,8 +9,10 @@ from collections.abc import Mapping
 CODES: Mapping[str, tuple[int, ...]] = {
     # The carrier did not take it, or lost it: congested, unreachable, blocked for a while, or it does not say why.
     "carrier": (30006, 30008, 30017, 30410, 30450, 21612),
-    # The phone, or whoever holds it: switched off, unknown, no mobile, opted out, not on the channel.
-    "handset": (30003, 30004, 30005, 21610, 21614, 21211, 63024),
+    # The phone, or whoever holds it: switched off, unknown, no mobile, blocked, not on the channel.
+    "handset": (30003, 30004, 30005, 21614, 21211, 63024),
+    # Whoever holds it has said STOP, and until they say START nothing may be sent again.
+    "opted_out": (21610,),
     # What was to be sent: filtered, too large, of a kind that is not supported, without the template that is needed.
     "content": (30007, 30009, 30011, 30019, 63016, 63032),
     # Who was to send it: not registered, not verified, not ours, no sender in the service.

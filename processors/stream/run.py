@@ -108,7 +108,11 @@ class Worker:
             beside = asyncio.create_task(self._beside.run()) if self._beside else None
             watched = [stopping, failed, ended, *([beside] if beside else [])]
             await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
-            log.info("worker stops", fault=repr(app.fault) if app.fault else None)
+            if (crash := app.crash_reason) is not None and app.fault is None:
+                # Nobody else says so: a handler's fault is told where it happens, and the engine's own log is off.
+                log.error("engine failed, worker stops", exc_info=crash)
+            fault = app.fault or crash
+            log.info("worker stops", fault=repr(fault) if fault else None)
             await app.stop()
             for task in (failed, ended):
                 task.cancel()

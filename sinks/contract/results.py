@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 from ingest.contract.events import Frozen
 from ingest.contract.sids import AccountSid
 from ingest.contract.times import Instant
+from sinks.contract.resources import Resource
 
 
 class Outcome(StrEnum):
@@ -20,7 +21,10 @@ class Outcome(StrEnum):
 
 class Result(Frozen):
     """`resource_sid` is what the action made or touched; `error_code` is the provider's, `reason` ours (`capped`).
-    `observed` is how many resources a list showed, each of which is an event of its own by then.
+
+    `observed` is how many resources a list showed. Each is an event of its own by then; those of a kind that has no
+    topic (numbers, caller IDs, accounts, balance, media, transcriptions) stand in `resources`, as does the one that
+    such an action made, changed or fetched. Where `observed` is more, the others did not fit: about 500 kB.
     """
 
     action_id: str
@@ -33,4 +37,5 @@ class Result(Frozen):
     http_status: int | None = None
     reason: str | None = None
     observed: Annotated[int, Field(ge=0)] | None = None
+    resources: tuple[Resource, ...] | None = None
     at: Instant

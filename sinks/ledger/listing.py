@@ -10,8 +10,9 @@ import structlog
 
 from ingest.contract.events import Event
 from processors.contract.actions import AnyList
-from sinks.twilio.observations import Unreadable, observe_page
+from sinks.twilio.observations import observe_page
 from sinks.twilio.replies import Done, Listed, Lost, NotYet, Refused, Reply
+from sinks.twilio.shown import Summary, Unreadable, bounded
 
 log = structlog.get_logger("sinks")
 
@@ -28,9 +29,10 @@ Pause = Callable[[int], Awaitable[None]]
 async def read_list(action: AnyList, ask: Ask, publish: Publish, pause: Pause) -> Reply:
     """`ask` reads the page at a URI, or the first; `pause` waits before try number n of a page.
 
-    Listed, once all is published; else why not.
+    Listed, once all is published; else why not. What has no topic goes into the result.
     """
     uri, read, kept, observed = None, 0, 0, 0
+    resources: list[Summary] = []
     while True:
         reply = await _page(uri, ask, pause)
         if not isinstance(reply, Done):
@@ -45,10 +47,11 @@ async def read_list(action: AnyList, ask: Ask, publish: Publish, pause: Pause) -
             log.error("resources could not be read", action=action.type, id=action.id, fields=wrong[:10])
         await publish(page.events)
         read += page.read
-        kept += len(page.events) + len(page.unreadable)
-        observed += len(page.events)
+        resources += page.resources
+        kept += len(page.events) + len(page.unreadable) + len(page.resources)
+        observed += len(page.events) + len(page.resources)
         if page.next_uri is None or kept >= action.limit or read >= MOST_READ:
-            return Listed(reply.http_status, observed)
+            return Listed(reply.http_status, observed, bounded(resources))
         uri = page.next_uri
 
 

@@ -7,30 +7,36 @@ A crash between any two leaves a row that says how far it had come: claimed and 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol
 
-import orjson
 import structlog
 
-from ingest.contract.codec import Envelope, encode, occurred
-from ingest.contract.events import MODELS, Event
-from processors.contract.actions import REPEATABLE, Action, AnyList, ListAction
-from processors.stream.producer import BrokerUnavailable, Outgoing, Producer
-from sinks.contract.codec import encode_result
-from sinks.contract.results import Outcome, Result
-from sinks.contract.topics import RESULTS
+from ingest.contract.events import Event
+from processors.contract.actions import Action, AnyList, ListAction
+from processors.stream.producer import BrokerUnavailable, Producer
+from sinks.ledger.answers import Backoff, settle
+from sinks.ledger.breaking import Breaker
+from sinks.ledger.consents import told_by_refusal
+from sinks.ledger.entries import Entry, Search, Settlement, Sought, State
+from sinks.ledger.limits import Terms
 from sinks.ledger.listing import read_list
-from sinks.ledger.port import OPEN, Entry, Ledger, LedgerUnavailable, Settlement, State
+from sinks.ledger.port import Ledger, LedgerUnavailable
+from sinks.ledger.publishing import observation, outgoing
+from sinks.ledger.resolving import Item, Untold, created, neighbourhood, search
 from sinks.metrics import Metrics
-from sinks.twilio.observations import Unreadable, effect, observe
-from sinks.twilio.replies import Done, Listed, Lost, NotYet, Refused, Reply
+from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 
 log = structlog.get_logger("sinks")
 
 PUBLISHED_AT_ONCE = 500
+TRIMMED_AT_ONCE = 1000
+PAGES = 20
+"""Of a list in which an effect is looked for, at most."""
+NEWEST_FIRST = frozenset({"messages.list", "calls.list", "recordings.list"})
+"""Lists that need not be read further than to what is too old."""
 
 
 class Provider(Protocol):
@@ -46,15 +52,19 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds, but for `concurrency` and `cap` (messages and calls to one recipient in an hour)."""
+    """Seconds, but for `concurrency`. `request` is what one may take; `hold` how long what is to be published is one
+    worker's; `retention` how long what has ended is remembered. While `is_stopped` nothing is claimed here.
+    """
 
     concurrency: int = 32
-    cap: int = 10
-    lease: float = 60.0
-    grace: float = 15.0
-    backoff_first: float = 0.5
-    backoff_most: float = 60.0
+    request: float = 15.0
+    terms: Terms = field(default_factory=Terms)
+    backoff: Backoff = field(default_factory=Backoff)
     poll: float = 0.5
+    hold: float = 10.0
+    watch: float = 1.0
+    retention: float = 200 * 86_400.0
+    is_stopped: bool = False
 
 
 class Performer:
@@ -70,6 +80,7 @@ class Performer:
         prefix: str,
         pace: Pace,
         clock: Callable[[], datetime],
+        breaker: Breaker | None = None,
     ) -> None:
         self._ledger = ledger
         self._provider = provider
@@ -78,10 +89,12 @@ class Performer:
         self._prefix = prefix
         self._pace = pace
         self._clock = clock
+        self._breaker = breaker or Breaker()
         self._stopping = False
         self._work = asyncio.Event()
         self._news = asyncio.Event()
         self._answers: asyncio.Queue[Settlement] = asyncio.Queue()
+        self._untold: Sequence[Entry] = ()
         self._running: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -89,7 +102,7 @@ class Performer:
         self._news.set()
 
     async def run(self) -> None:
-        """Performs until `stop`, then ends what it has begun as far as `grace` allows."""
+        """Performs until `stop`, then ends what it has begun as far as the time of a request allows."""
         async with asyncio.TaskGroup() as group:
             settling = group.create_task(self._again_and_again(self._settle))
             publishing = group.create_task(self._again_and_again(self._publish))
@@ -98,7 +111,7 @@ class Performer:
                 await self._tried(self._claim)
             watching.cancel()
             if self._running:
-                await asyncio.wait(self._running, timeout=self._pace.grace)
+                await asyncio.wait(self._running, timeout=self._pace.request)
             for task in self._running:
                 task.cancel()  # its row stays `running`: unknown once the lease is over
             await asyncio.gather(*self._running, return_exceptions=True)
@@ -122,19 +135,22 @@ class Performer:
             await step()
         except (LedgerUnavailable, BrokerUnavailable) as error:
             log.warning("will be tried again", step=getattr(step, "__name__", ""), error=str(error)[:200])
-            await asyncio.sleep(self._pace.backoff_first)
+            await asyncio.sleep(self._pace.backoff.first)
 
     async def _claim(self) -> None:
-        free = self._pace.concurrency - len(self._running)
+        free = 0 if self._pace.is_stopped else self._pace.concurrency - len(self._running)
         self._work.clear()
-        now = self._clock().timestamp()
-        claimed = await self._ledger.claim(free, now, self._pace.lease, self._pace.cap) if free else ()
+        now = self._now()
+        terms = replace(self._pace.terms, held=self._breaker.held(now))
+        claimed, refused = await self._ledger.claim(free, now, terms) if free else ((), 0)
         for entry in claimed:
-            task = asyncio.create_task(self._perform(entry))
+            self._breaker.began(entry.action.account_sid)
+            task = asyncio.create_task(self._work_on(entry))
             self._running.add(task)
             task.add_done_callback(self._freed)
-        if not claimed:
-            self._news.set()  # a claim may have refused some
+        if refused:
+            self._news.set()
+        elif not claimed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pace.poll):
                     await self._work.wait()
@@ -142,6 +158,12 @@ class Performer:
     def _freed(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         self._work.set()
+
+    async def _work_on(self, entry: Entry) -> None:
+        """From its start on, which lies a little ahead."""
+        lease = entry.due if entry.is_search else entry.leased_until
+        await asyncio.sleep(max(0.0, lease - self._pace.terms.lease - self._now()))
+        await (self._search(entry) if entry.is_search else self._perform(entry))
 
     async def _perform(self, entry: Entry) -> None:
         action = entry.action
@@ -151,7 +173,10 @@ class Performer:
             except Exception:  # the outermost of this task: a fault of ours, and the request may have left
                 log.exception("performing failed", action=action.type, id=action.id)
                 reply = Lost("fault")
-        settlement = settle(entry, reply, self._clock().timestamp() + self._wait(entry.attempts))
+        now = self._now()
+        self._breaker.ended(action.account_sid, reply, now)
+        again = now + max(self._wait(entry.attempts), (isinstance(reply, NotYet) and reply.retry_after) or 0.0)
+        settlement = settle(entry, reply, again, now + self._pace.terms.settle)
         if isinstance(reply, Lost) and settlement.state is State.WAITING:
             self._metrics.repeats.labels(action.type).inc()
         self._answers.put_nowait(settlement)
@@ -166,18 +191,25 @@ class Performer:
             reason=settlement.reason,
             attempt=entry.attempts,
         )
+        if isinstance(reply, Refused) and (told := told_by_refusal(action, reply.error_code, now)):
+            self._metrics.consents.labels("refusal").inc()
+            with contextlib.suppress(LedgerUnavailable):  # the next message to them will tell it again
+                await self._ledger.consent(told)
 
     async def _reply(self, entry: Entry) -> Reply:
+        if self._now() + self._pace.request > entry.leased_until:
+            # It stood still for so long that another may have begun: what was not asked for by now never is.
+            return NotYet("lease_over")
         if entry.is_lookup and entry.resource_sid is not None:
             return await self._provider.look_up(entry.action, entry.resource_sid)
         if isinstance(entry.action, ListAction):
-            return await self._list(entry.action)
+            return await self._list(entry, entry.action)
         return await self._provider.perform(entry.action)
 
-    async def _list(self, action: AnyList) -> Reply:
+    async def _list(self, entry: Entry, action: AnyList) -> Reply:
         async def ask(uri: str | None) -> Reply:
             with contextlib.suppress(LedgerUnavailable):  # at worst the lease runs out, and it is read twice
-                await self._ledger.renew(action.id, self._clock().timestamp() + self._pace.lease)
+                await self._ledger.renew(action.id, entry.fence, self._now() + self._pace.terms.lease)
             return await self._provider.page(action, uri)
 
         async def publish(events: Sequence[Event]) -> None:
@@ -189,15 +221,58 @@ class Performer:
         except BrokerUnavailable:
             return NotYet("no_broker")
 
+    async def _search(self, entry: Entry) -> None:
+        """Looks for the effect of one that is unknown."""
+        action = entry.action
+        outcome, sid = Sought.LATER, None
+        try:
+            alike = await self._ledger.alike(entry, *neighbourhood(entry))
+            outcome, sid = await search(entry, alike, self._items)
+        except LedgerUnavailable as error:
+            log.warning("search will be tried again", id=action.id, error=str(error)[:200])
+        except Exception:  # the outermost of this task
+            log.exception("searching failed", action=action.type, id=action.id)
+        now = self._now()
+        self._breaker.ended(action.account_sid, Lost("untold") if outcome is Sought.LATER else Done(200, {}), now)
+        due = now + self._pace.terms.settle
+        told = Search(action.id, entry.fence, entry.absences, outcome, due, sid)
+        self._metrics.searches.labels(action.type, outcome).inc()
+        log.info("unknown action", action=action.type, id=action.id, outcome=outcome, sid=sid)
+        with contextlib.suppress(LedgerUnavailable):  # the lease of the search runs out, and another begins
+            await self._ledger.searched(told, now)
+        self.wake()
+
+    async def _items(self, listing: AnyList, since: datetime) -> Sequence[Item]:
+        """Of a list those made since, by its pages. Raises Untold."""
+        found: list[Item] = []
+        uri: str | None = None
+        for _ in range(PAGES):
+            reply = await self._provider.page(listing, uri)
+            if isinstance(reply, Refused) and reply.http_status == 404:
+                return ()  # that in which it would be is not there
+            if not isinstance(reply, Done):
+                raise Untold
+            body: Any = reply.body
+            items = next((value for value in body.values() if isinstance(value, list)), [])
+            found += items
+            uri = body.get("next_page_uri") if items else None
+            oldest = created(items[-1]) if items and listing.type in NEWEST_FIRST else None
+            if uri is None or (oldest is not None and oldest < since):
+                return found
+        raise Untold
+
     def _wait(self, attempts: int) -> float:
-        return backoff(attempts, self._pace, random.random())  # noqa: S311  # jitter, not a secret
+        return self._pace.backoff.wait(attempts, random.random())  # noqa: S311  # jitter, not a secret
+
+    def _now(self) -> float:
+        return self._clock().timestamp()
 
     async def _settle(self) -> None:
         """Writes down all answers that are there, in one transaction."""
         first = await self._answers.get()
         some = [first, *(self._answers.get_nowait() for _ in range(self._answers.qsize()))]
         try:
-            await self._ledger.settle(some, self._clock().timestamp())
+            await self._ledger.settle(some, self._now())
         except LedgerUnavailable:
             for settlement in some:
                 self._answers.put_nowait(settlement)
@@ -213,105 +288,33 @@ class Performer:
                 await self._news.wait()
 
     async def _publish_some(self) -> bool:
-        entries = await self._ledger.unpublished(PUBLISHED_AT_ONCE)
+        """What was read and could not be published is kept: nobody else reads it for a while."""
+        entries = self._untold or await self._ledger.unpublished(PUBLISHED_AT_ONCE, self._now(), self._pace.hold)
+        self._untold = entries
         await self._producer.publish([record for entry in entries for record in outgoing(entry, self._prefix)])
-        await self._ledger.published(entries)
+        if entries:
+            await self._ledger.published(entries)
+        self._untold = ()
         for entry in entries:
             self._metrics.actions.labels(entry.action.type, entry.state).inc()
+            if entry.state is State.REFUSED:
+                self._metrics.refused.labels(entry.reason or "provider").inc()
         return bool(entries)
 
     async def _watch(self) -> None:
-        """Ends what nobody will end any more, and says how things stand."""
-        now = self._clock().timestamp()
-        expired = await self._ledger.expire(now)
+        """Ends what nobody will end any more, forgets what is over for long, and says how things stand."""
+        now = self._now()
+        expired = await self._ledger.expire(now, self._pace.terms.settle)
         for action_type in expired.again:
             self._metrics.repeats.labels(action_type).inc()
         if expired.unknown or expired.again:
             log.warning("leases expired", unknown=len(expired.unknown), again=len(expired.again))
             self.wake()
+        await self._ledger.trim(now - self._pace.retention, TRIMMED_AT_ONCE)
         standing = await self._ledger.standing(now)
-        for state in OPEN:
-            self._metrics.open.labels(state).set(standing.open[state])
-        self._metrics.oldest_waiting.set(max(0.0, standing.oldest_waiting or 0.0))
-        await asyncio.sleep(min(1.0, self._pace.lease / 4))
-
-
-def backoff(attempts: int, pace: Pace, jitter: float) -> float:
-    """Seconds until the next try: doubling, between half and all of it. `jitter` is in [0, 1)."""
-    most = min(pace.backoff_first * 2.0 ** min(attempts - 1, 30), pace.backoff_most)
-    return most * (0.5 + jitter / 2)
-
-
-def settle(entry: Entry, reply: Reply, again: float) -> Settlement:
-    """What the ledger should know after a reply. `again` is when to try once more, where that is right."""
-    return replace(_settlement(entry, reply, again), attempt=entry.attempts)
-
-
-def _settlement(entry: Entry, reply: Reply, again: float) -> Settlement:
-    action = entry.action
-    match reply:
-        case Done(http_status, body):
-            event = _shown(entry, body)
-            shown = event.model_dump_json(exclude_none=True, by_alias=True).encode() if event else None
-            return Settlement(action.id, State.DONE, 0.0, effect(action, event), http_status, observation=shown)
-        case Listed(http_status, observed):
-            return Settlement(action.id, State.DONE, http_status=http_status, observed=observed)
-        case Refused(status, error_code, _) if entry.is_lookup:
-            # It was made, and is gone by now: that it was made stays true.
-            return Settlement(action.id, State.DONE, http_status=status, error_code=error_code)
-        case Refused(status, error_code, reason):
-            why = reason or "provider"
-            return Settlement(action.id, State.REFUSED, http_status=status, error_code=error_code, reason=why)
-        case NotYet(reason, status, error_code):
-            return Settlement(action.id, State.WAITING, again, http_status=status, error_code=error_code, reason=reason)
-        case Lost(reason, status):
-            harmless = REPEATABLE[action.type] or entry.is_lookup
-            return Settlement(
-                action.id, State.WAITING if harmless else State.UNKNOWN, again, http_status=status, reason=reason
-            )
-
-
-def _shown(entry: Entry, body: Mapping[str, object]) -> Event | None:
-    action = entry.action
-    try:
-        return observe(action.type, body, looked_up=entry.is_lookup)
-    except Unreadable as error:
-        # It took effect all the same; its callbacks will tell of it.
-        log.error("answer could not be read", action=action.type, id=action.id, fields=str(error))
-        return None
-
-
-def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:
-    """What an ended attempt publishes: what the answer showed, then what came of the action."""
-    action, at = entry.action, datetime.fromtimestamp(entry.settled_at, UTC)
-    records = []
-    if entry.observation is not None:
-        # Only what an action made is its own; what it fetched or changed is somebody's.
-        correlation = None if REPEATABLE[action.type] else action.id
-        records.append(observation(_event(entry.observation), at, prefix, correlation))
-    result = Result(
-        action_id=action.id,
-        action_type=action.type,
-        account_sid=action.account_sid,
-        outcome=Outcome(entry.state),
-        attempts=entry.attempts or None,
-        resource_sid=entry.resource_sid,
-        error_code=entry.error_code,
-        http_status=entry.http_status,
-        reason=entry.reason,
-        observed=entry.observed,
-        at=at,
-    )
-    key, value, headers = encode_result(result)
-    return [*records, Outgoing(RESULTS.called(prefix), key, value, headers)]
-
-
-def observation(event: Event, at: datetime, prefix: str, correlation: str | None = None) -> Outgoing:
-    """The record of what a REST answer showed."""
-    source = f"//twilio.com/{event.account_sid}/rest"
-    encoded = encode(Envelope(event=event, source=source, received=at, time=occurred(event), correlation=correlation))
-    return Outgoing(encoded.topic.called(prefix), encoded.key, encoded.value, encoded.headers)
-
-
-def _event(observation: bytes) -> Event:
-    return MODELS[orjson.loads(observation)["type"]].model_validate_json(observation)
+        for state, count in standing.open.items():
+            self._metrics.open.labels(state).set(count)
+        self._metrics.oldest_waiting.set(standing.oldest_waiting or 0.0)
+        self._metrics.stopped.set(standing.stopped is not None or self._pace.is_stopped)
+        self._metrics.held_accounts.set(self._breaker.open(now))
+        await asyncio.sleep(self._pace.watch)

@@ -1,98 +1,41 @@
-"""The ledger port, and its in-memory twin.
+"""The ledger port, and its in-memory twin. Times are seconds since 1970."""
 
-    waiting → running → done | refused | unknown
-       ▲         │                          │
-       ├─────────┘ nothing happened yet (a limit, no connection), or the action is repeatable
-       └────────────────────────────────────┘ something showed its effect: what it made is looked up, then done
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple, Protocol
 
-An action that is not repeatable is asked for once; when it waits again with a `resource_sid`, only to be looked up.
-Times are seconds since 1970.
-"""
+from processors.contract.actions import Action
+from sinks.ledger import entries as steps
+from sinks.ledger.consents import Consent, newest
+from sinks.ledger.entries import ENDED, OPEN, Entry, Search, Settlement, State, Verdict
+from sinks.ledger.limits import HOUR, REACHING, Bucket, Gate, Terms, in_turn, lane_of, recipient, room
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Protocol
-
-from processors.contract.actions import REPEATABLE, Action
-
-
-class State(StrEnum):
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-OPEN = (State.WAITING, State.RUNNING, State.UNKNOWN)
-HOUR = 3600.0
+COUNTED = (State.RUNNING, State.DONE, State.UNKNOWN, State.STUCK)
+"""States of what has reached somebody, or may have."""
 
 
 class LedgerUnavailable(Exception):
     """The database does not answer. Worth trying again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One action and how far it has come. `revision` counts what became known of it."""
+class Claimed(NamedTuple):
+    """Entries to work on, each from its start on; and how many were refused instead."""
 
-    action: Action
-    state: State = State.WAITING
-    attempts: int = 0
-    due: float = 0.0
-    leased_until: float = 0.0
-    performed_at: float = 0.0
-    resource_sid: str | None = None
-    http_status: int | None = None
-    error_code: int | None = None
-    reason: str | None = None
-    observation: bytes | None = None
-    observed: int | None = None
-    settled_at: float = 0.0
-    revision: int = 0
-    published: bool = True
-
-    @property
-    def is_lookup(self) -> bool:
-        """Whether its effect is known to be there, so that reading the resource is all that is left to do."""
-        return self.resource_sid is not None and not REPEATABLE[self.action.type]
+    entries: Sequence[Entry]
+    refused: int
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What came of one attempt. WAITING means: again at `due`. `observation` is an event's JSON.
-
-    A list's observations are published before it is settled; `observed` says how many. An answer that ends nothing
-    counts for its own `attempt` alone: written down once more after the next one began, it would let the action be
-    performed again beside it.
-    """
-
-    action_id: str
-    state: State
-    due: float = 0.0
-    resource_sid: str | None = None
-    http_status: int | None = None
-    error_code: int | None = None
-    reason: str | None = None
-    observation: bytes | None = None
-    observed: int | None = None
-    attempt: int = 2**31 - 1
-
-    def is_stale(self, attempts: int) -> bool:
-        return self.state in OPEN and self.attempt < attempts
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How many are open, and since when the oldest waiting one waits."""
+class Standing(NamedTuple):
+    """How many are open; for how long the oldest waiting one has been meant to be performed; why nothing is, if so."""
 
     open: Mapping[State, int]
     oldest_waiting: float | None
+    stopped: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Expired:
+class Expired(NamedTuple):
     """Attempts whose performer is gone: `unknown` ones, and those that wait again, by action type."""
 
     unknown: Sequence[str]
@@ -106,55 +49,68 @@ class Ledger(Protocol):
         """Writes down those that are not known yet; how many that were."""
         ...
 
-    async def claim(self, limit: int, now: float, lease: float, cap: int) -> Sequence[Entry]:
-        """The oldest due action of each ordering key, none of which runs, now running for `lease` seconds.
+    async def claim(self, limit: int, now: float, terms: Terms) -> Claimed:
+        """The oldest due action of each ordering key, as far as the terms let them through. Nothing while stopped.
 
-        Those that are too late or over the recipient's hourly cap are refused instead.
+        Among them are unknown ones, whose effect is to be looked for.
         """
         ...
 
-    async def renew(self, action_id: str, until: float) -> None:
-        """One that takes long is still under way: its lease lasts until then, if it runs."""
+    async def renew(self, action_id: str, fence: int, until: float) -> None:
+        """One that takes long is still under way: its lease lasts until then, if that claim still runs."""
         ...
 
-    async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
-        """Where the effect of an unknown one was seen meanwhile, it waits to be looked up."""
-        ...
+    async def settle(self, settlements: Sequence[Settlement], now: float) -> None: ...
+
+    async def searched(self, search: Search, now: float) -> None: ...
 
     async def sighted(self, effects: Mapping[str, str], now: float) -> Sequence[str]:
-        """Action id → SID that shows its effect. Returns the types of the unknown ones that it makes known."""
+        """Action id → SID that shows its effect. Returns the types of those of which that was not known."""
         ...
 
-    async def expire(self, now: float) -> Expired:
+    async def expire(self, now: float, settle: float) -> Expired:
         """Ends attempts whose lease has run out."""
         ...
 
-    async def unpublished(self, limit: int) -> Sequence[Entry]:
-        """What became known and was not published yet, in the order in which it was recorded."""
+    async def alike(self, entry: Entry, since: float, until: float) -> Sequence[Entry]:
+        """Others of its type to the same recipient that were performed in between, whatever became of them."""
+        ...
+
+    async def unpublished(self, limit: int, now: float, hold: float) -> Sequence[Entry]:
+        """What became known and was not published yet, by when it was recorded; for so long it is nobody else's."""
         ...
 
     async def published(self, entries: Iterable[Entry]) -> None:
         """Those went out, as of their revision; what became known since goes out later."""
         ...
 
+    async def consent(self, consents: Sequence[Consent]) -> None:
+        """Writes down who opted out and who opted in, as of when."""
+        ...
+
     async def standing(self, now: float) -> Standing: ...
 
+    async def listed(self, state: State, limit: int) -> Sequence[Entry]:
+        """Those in that state, by when they were recorded."""
+        ...
 
-def recipient(action: Action) -> str | None:
-    """Who is reached by it, for the cap; None where nobody is. The `to` of a list is a filter."""
-    return None if REPEATABLE[action.type] else getattr(action, "to", None)
+    async def cancel(self, action_id: str, now: float) -> bool:
+        """Takes one back that waits; whether it did."""
+        ...
 
+    async def decide(self, action_id: str, verdict: Verdict, now: float) -> bool:
+        """A person's word on one that is unknown or stuck; whether it was."""
+        ...
 
-def refusal(entry: Entry, now: float, recent: int, cap: int) -> str | None:
-    """Why an action must not be performed, now or ever."""
-    action = entry.action
-    if entry.is_lookup:
-        return None
-    if action.not_after is not None and now > action.not_after.timestamp():
-        return "expired"
-    if recipient(action) is not None and recent >= cap:
-        return "capped"
-    return None
+    async def stop(self, reason: str | None, now: float) -> None:
+        """From now on nothing is claimed by anybody; with None it is again."""
+        ...
+
+    async def trim(self, before: float, limit: int) -> int:
+        """Forgets those that ended before and were published; how many, at most `limit`."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class MemoryLedger:
@@ -162,112 +118,163 @@ class MemoryLedger:
 
     def __init__(self) -> None:
         self.entries: dict[str, Entry] = {}
+        self.buckets: dict[str, Bucket] = {}
+        self.consents: dict[tuple[str, str, str], Consent] = {}
+        self.stopped: str | None = None
 
     async def record(self, actions: Sequence[Action], now: float) -> int:
         before = len(self.entries)
         for action in actions:
-            self.entries.setdefault(action.id, Entry(action, due=now))
+            self.entries.setdefault(action.id, steps.asked(action, now))
         return len(self.entries) - before
 
-    async def claim(self, limit: int, now: float, lease: float, cap: int) -> Sequence[Entry]:
-        claimed: list[Entry] = []
-        busy = {e.action.ordering_key for e in self.entries.values() if e.state is State.RUNNING}
-        for entry in list(self.entries.values()):
-            key = entry.action.ordering_key
-            if entry.state is not State.WAITING or key in busy:
-                continue
-            busy.add(key)
-            if entry.due > now or len(claimed) == limit:
-                continue
-            reason = refusal(entry, now, self._recent(entry.action, now), cap)
-            if reason is not None:
-                self._put(entry, state=State.REFUSED, reason=reason, settled_at=now, published=False)
-                continue
-            attempts = entry.attempts + (not entry.is_lookup)
-            claimed.append(
-                self._put(entry, state=State.RUNNING, attempts=attempts, leased_until=now + lease, performed_at=now)
-            )
-        return claimed
+    async def claim(self, limit: int, now: float, terms: Terms) -> Claimed:
+        if self.stopped is not None:
+            return Claimed((), 0)
+        lanes: dict[str, list[Entry]] = {}
+        for entry in sorted(self._heads(now, terms.patience), key=lambda entry: entry.due):
+            lanes.setdefault(lane_of(entry), []).append(entry)
+        accounts = {lane.partition(" ")[0] for lane in lanes}
+        buckets = {name: self.buckets.get(name, Bucket()) for name in (*lanes, *accounts)}
+        candidates: list[Entry] = []
+        for lane in in_turn({lane: buckets[lane] for lane in lanes}, terms, now):
+            if len(candidates) < limit:
+                candidates += lanes[lane][: room(lane, buckets[lane], terms, now, limit - len(candidates))]
+        out = {pair for pair, consent in self.consents.items() if consent.opted_out}
+        gate = Gate(terms, now, buckets, self._reached(now), out)
+        judged = let_through(candidates, gate)
+        self._put(judged)
+        self.buckets |= gate.buckets
+        return claimed_of(judged)
 
-    def _recent(self, action: Action, now: float) -> int:
-        states = (State.RUNNING, State.DONE, State.UNKNOWN)
-        return sum(
-            recipient(e.action) == recipient(action) and e.state in states and e.performed_at > now - HOUR
-            for e in self.entries.values()
+    def _heads(self, now: float, patience: float) -> Iterator[Entry]:
+        """Those that are due and wait for no other of their key, in the order of recording."""
+        busy = {entry.action.ordering_key for entry in self.entries.values() if entry.state is State.RUNNING}
+        held = set[str]()
+        for entry in self.entries.values():
+            if entry.state not in (State.WAITING, State.UNKNOWN):
+                continue
+            key = entry.action.ordering_key
+            waits = key in busy or (key in held and now < entry.since + patience)
+            if entry.due <= now and (entry.is_search or not waits):
+                yield entry
+            if entry.since <= now:
+                held.add(key)
+
+    def _reached(self, now: float) -> Counter[tuple[str, str]]:
+        return Counter(
+            (entry.action.account_sid, str(recipient(entry.action)))
+            for entry in self.entries.values()
+            if entry.action.type in REACHING and entry.state in COUNTED and entry.performed_at > now - HOUR
         )
 
-    async def renew(self, action_id: str, until: float) -> None:
+    async def renew(self, action_id: str, fence: int, until: float) -> None:
         entry = self.entries[action_id]
-        if entry.state is State.RUNNING:
-            self._put(entry, leased_until=until)
+        if entry.state is State.RUNNING and entry.fence == fence:
+            self._put([replace(entry, leased_until=until)])
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         for settlement in settlements:
-            entry = self.entries[settlement.action_id]
-            if entry.state not in OPEN or settlement.is_stale(entry.attempts):
-                continue
-            state = settlement.state
-            due = settlement.due
-            if state is State.UNKNOWN and entry.resource_sid is not None:
-                state, due = State.WAITING, now
-            self._put(
-                entry,
-                state=state,
-                due=due,
-                resource_sid=settlement.resource_sid or entry.resource_sid,
-                http_status=settlement.http_status,
-                error_code=settlement.error_code,
-                reason=settlement.reason if state is settlement.state else None,
-                observation=settlement.observation,
-                observed=settlement.observed,
-                settled_at=now,
-                revision=entry.revision + 1,
-                published=state is State.WAITING,
-            )
+            self._change([settlement.action_id], partial(steps.settled, told=settlement, now=now))
+
+    async def searched(self, search: Search, now: float) -> None:
+        self._change([search.action_id], lambda entry: steps.searched(entry, search, now))
 
     async def sighted(self, effects: Mapping[str, str], now: float) -> Sequence[str]:
-        found = []
-        for action_id, sid in effects.items():
-            entry = self.entries.get(action_id)
-            if entry is None or entry.state not in (State.RUNNING, State.UNKNOWN):
-                continue
-            seen = self._put(entry, resource_sid=entry.resource_sid or sid)
-            if entry.state is State.UNKNOWN:
-                found.append(entry.action.type)
-                # Published or not, that it was unknown is old news.
-                revision = entry.revision + 1
-                self._put(seen, state=State.WAITING, reason=None, due=now, revision=revision, published=True)
-        return found
+        changed = self._change(effects, lambda entry: steps.sighted(entry, effects[entry.action.id], now))
+        return [entry.action.type for entry in changed if entry.state is State.WAITING]
 
-    async def expire(self, now: float) -> Expired:
-        unknown, again = [], []
-        for entry in list(self.entries.values()):
-            if entry.state is not State.RUNNING or entry.leased_until > now:
-                continue
-            if REPEATABLE[entry.action.type] or entry.is_lookup:
-                again.append(entry.action.type)
-                self._put(entry, state=State.WAITING, due=now)
-                continue
-            unknown.append(entry.action.type)
-            changed = {"reason": "lease_expired", "settled_at": now, "revision": entry.revision + 1}
-            self._put(entry, state=State.UNKNOWN, published=False, **changed)
-        return Expired(unknown, again)
+    async def expire(self, now: float, settle: float) -> Expired:
+        changed = self._change(self.entries, lambda entry: steps.expired(entry, now, settle))
+        return expired_of(changed)
 
-    async def unpublished(self, limit: int) -> Sequence[Entry]:
-        return [entry for entry in self.entries.values() if not entry.published][:limit]
+    async def alike(self, entry: Entry, since: float, until: float) -> Sequence[Entry]:
+        whom = (entry.action.account_sid, entry.action.type, recipient(entry.action))
+        return [
+            other
+            for other in self.entries.values()
+            if (other.action.account_sid, other.action.type, recipient(other.action)) == whom
+            and other.action.id != entry.action.id
+            and other.attempts
+            and since <= other.performed_at <= until
+        ]
+
+    async def unpublished(self, limit: int, now: float, hold: float) -> Sequence[Entry]:
+        found = [entry for entry in self.entries.values() if not entry.published and entry.telling_until <= now]
+        held = [replace(entry, telling_until=now + hold) for entry in found[:limit]]
+        self._put(held)
+        return held
 
     async def published(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            now = self.entries[entry.action.id]
-            if now.revision == entry.revision:
-                self._put(now, published=True, observation=None)
+        revisions = {entry.action.id: entry.revision for entry in entries}
+        self._change(revisions, lambda entry: steps.published(entry, revisions[entry.action.id]))
+
+    async def consent(self, consents: Sequence[Consent]) -> None:
+        self.consents = dict(newest([*self.consents.values(), *consents]))
 
     async def standing(self, now: float) -> Standing:
-        states = [entry.state for entry in self.entries.values()]
-        waiting = [entry.due for entry in self.entries.values() if entry.state is State.WAITING]
-        return Standing({state: states.count(state) for state in OPEN}, now - min(waiting) if waiting else None)
+        states = Counter(entry.state for entry in self.entries.values())
+        waiting = [entry.since for entry in self.entries.values() if entry.state is State.WAITING]
+        oldest = max(0.0, now - min(waiting)) if waiting else None
+        return Standing({state: states[state] for state in OPEN}, oldest, self.stopped)
 
-    def _put(self, entry: Entry, **values: object) -> Entry:
-        changed = replace(entry, **values)  # type: ignore[arg-type]  # names are checked by `replace`
-        self.entries[entry.action.id] = changed
+    async def listed(self, state: State, limit: int) -> Sequence[Entry]:
+        return [entry for entry in self.entries.values() if entry.state is state][:limit]
+
+    async def cancel(self, action_id: str, now: float) -> bool:
+        return bool(self._change([action_id], lambda entry: steps.canceled(entry, now)))
+
+    async def decide(self, action_id: str, verdict: Verdict, now: float) -> bool:
+        return bool(self._change([action_id], lambda entry: steps.decided(entry, verdict, now)))
+
+    async def stop(self, reason: str | None, now: float) -> None:
+        self.stopped = reason
+
+    async def trim(self, before: float, limit: int) -> int:
+        over = [e for e in self.entries.values() if e.state in ENDED and e.published and e.settled_at < before]
+        for entry in sorted(over, key=lambda entry: entry.settled_at)[:limit]:
+            del self.entries[entry.action.id]
+        return min(limit, len(over))
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _change(self, ids: Iterable[str], step: Callable[[Entry], Entry]) -> Sequence[Entry]:
+        """Those that the step has changed."""
+        known = [self.entries[each] for each in list(ids) if each in self.entries]
+        changed = [after for entry in known if (after := step(entry)) is not entry]
+        self._put(changed)
         return changed
+
+    def _put(self, entries: Iterable[Entry]) -> None:
+        self.entries.update({entry.action.id: entry for entry in entries})
+
+
+def let_through(candidates: Sequence[Entry], gate: Gate) -> Sequence[Entry]:
+    """What the gate made of those that it has judged: a lane whose turn is over waits, and one of a key is enough."""
+    judged: list[Entry] = []
+    closed, keys = set[str](), set[str]()
+    for entry in candidates:
+        lane, key = lane_of(entry), entry.action.ordering_key
+        if lane in closed or (key in keys and not entry.is_search):
+            continue
+        after = gate.judge(entry)
+        if after is None:
+            closed.add(lane)
+            continue
+        judged.append(after)
+        if after.state is State.RUNNING:
+            keys.add(key)
+    return judged
+
+
+def claimed_of(judged: Sequence[Entry]) -> Claimed:
+    claimed = [entry for entry in judged if entry.state is not State.REFUSED]
+    return Claimed(claimed, len(judged) - len(claimed))
+
+
+def expired_of(changed: Sequence[Entry]) -> Expired:
+    return Expired(
+        [entry.action.type for entry in changed if entry.state is State.UNKNOWN],
+        [entry.action.type for entry in changed if entry.state is State.WAITING],
+    )

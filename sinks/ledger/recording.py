@@ -1,10 +1,10 @@
-"""From Kafka into the ledger: actions to perform, and sightings of effects in the event topics.
+"""From Kafka into the ledger: actions to perform; and from the event topics sightings of effects, and consents.
 
 An action id in an event's correlation, or in a participant's label, shows that the action took effect.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -16,8 +16,9 @@ from ingest.contract.topics import DEAD_LETTERS
 from processors.contract.actions import Action
 from processors.contract.codec import decode_action
 from processors.stream.batch import Batch
-from processors.stream.deadletters import dead_letter
+from processors.stream.deadletters import Breaker, dead_letter
 from processors.stream.producer import Outgoing, Producer
+from sinks.ledger.consents import Consent, told_by
 from sinks.ledger.port import Ledger
 from sinks.metrics import Metrics
 
@@ -34,6 +35,7 @@ class Recorder:
     prefix: str
     clock: Callable[[], datetime]
     wake: Callable[[], None]
+    breaker: Breaker = field(default_factory=Breaker)
 
     async def __call__(self, batch: Batch) -> None:
         actions: list[Action] = []
@@ -45,6 +47,7 @@ class Recorder:
                 self.metrics.dead_letters.labels(error.reason).inc()
                 topic = DEAD_LETTERS.called(self.prefix)
                 dead.append(dead_letter(record, stage="sinks", reason=error.reason, topic=topic, at=self.clock()))
+        self.breaker.judge(batch, len(dead), self.clock().timestamp())
         await self.producer.publish(dead)
         recorded = await self.ledger.record(actions, self.clock().timestamp())
         self.metrics.recorded.labels("recorded").inc(recorded)
@@ -64,12 +67,22 @@ class Sightings:
 
     async def __call__(self, batch: Batch) -> None:
         effects: dict[str, str] = {}
+        recordings: dict[str, str] = {}  # those of a call carry its correlation too, and are not what made the call
+        consents: list[Consent] = []
         for record in batch.records:
             try:
-                effects.update(sightings(events.decode(record.headers, record.value)))
+                envelope = events.decode(record.headers, record.value)
             except Undecodable:
                 continue
-        found = await self.ledger.sighted(effects, self.clock().timestamp()) if effects else ()
+            into = recordings if events.family(envelope.event.type) == "recording" else effects
+            into.update(sightings(envelope))
+            consents += told_by(envelope)
+        if consents:
+            await self.ledger.consent(consents)
+            for consent in consents:
+                self.metrics.consents.labels(consent.source).inc()
+        now = self.clock().timestamp()
+        found = [found for some in (effects, recordings) if some for found in await self.ledger.sighted(some, now)]
         if found:
             log.info("unknown actions found", found=len(found), types=sorted(set(found)))
             self.wake()
@@ -83,6 +96,6 @@ def sightings(envelope: events.Envelope) -> Sequence[tuple[str, str]]:
     if isinstance(event, ConferenceUpdated | ParticipantObserved):
         label, call = event.participant_label, event.call_sid
         return [(label, call)] if label and call else ()
-    if envelope.correlation is None or events.family(event.type) not in ("message", "call"):
-        return ()  # a recording carries its call's correlation, and is not what the action made
+    if envelope.correlation is None or events.family(event.type) not in ("message", "call", "recording"):
+        return ()
     return [(envelope.correlation, events.subject(event))]

@@ -1,311 +1,262 @@
-"""The ledger in SQL: the same statements on SQLite and PostgreSQL."""
+"""The ledger in SQL, on SQLite and PostgreSQL: rows are locked, go one step on as `entries` says, and are written.
+
+Several workers share one ledger. Whoever claims locks the accounts, in order, then the lanes and actions that nobody
+else has in hand; so an action is claimed once, a bucket is filled by one at a time, and nobody waits in a circle.
+"""
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, case, exists, func, or_, select
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-
 from processors.contract.actions import ACTIONS as READER
-from processors.contract.actions import REPEATABLE, Action
-from sinks.ledger.port import (
-    HOUR,
-    OPEN,
-    Entry,
-    Expired,
-    LedgerUnavailable,
-    Settlement,
-    Standing,
-    State,
-    recipient,
-    refusal,
-)
-from sinks.ledger.tables import ACTIONS
+from processors.contract.actions import Action
+from processors.sql import Database, DatabaseUnavailable, Missed
+from processors.sql.database import Row, Transaction
+from sinks.ledger import entries as steps
+from sinks.ledger.consents import Consent, newest
+from sinks.ledger.entries import OPEN, Entry, Search, Settlement, State, Verdict
+from sinks.ledger.limits import HOUR, Bucket, Gate, Terms, in_turn, lane_of, reads_lane, recipient, room
+from sinks.ledger.port import Claimed, Expired, LedgerUnavailable, Standing, claimed_of, expired_of, let_through
+from sinks.ledger.statements import MOVING, STATEMENTS, STORED
 
-# Below the 999 parameters that old builds of SQLite take in a statement.
-_CHUNK = 900
-_T = ACTIONS.c
-_REACHING = (State.RUNNING, State.DONE, State.UNKNOWN)
+AT_ONCE = 500
+"""Leases that are ended in one transaction, at most."""
 
-# Not `in_`, here and below: executemany takes no list.
-_IS_LOOKUP = and_(
-    _T.resource_sid.is_not(None), or_(*(_T.type == name for name, again in REPEATABLE.items() if not again))
-)
-_CLAIM = (
-    ACTIONS.update()
-    .where(_T.id == bindparam("its_id"))
-    .values(
-        state=State.RUNNING,
-        attempts=case((_IS_LOOKUP, _T.attempts), else_=_T.attempts + 1),
-        leased_until=bindparam("until"),
-        performed_at=bindparam("at"),
-    )
-)
-_REFUSE = (
-    ACTIONS.update()
-    .where(_T.id == bindparam("its_id"))
-    .values(state=State.REFUSED, reason=bindparam("why"), settled_at=bindparam("at"), published=False)
-)
-_SEEN = and_(bindparam("state") == State.UNKNOWN, _T.resource_sid.is_not(None))
-_ENDS = or_(*(bindparam("state") == state for state in State if state not in OPEN))
-_SETTLE = (
-    ACTIONS.update()
-    .where(
-        _T.id == bindparam("its_id"),
-        or_(*(_T.state == state for state in OPEN)),
-        or_(_ENDS, _T.attempts <= bindparam("attempt")),
-    )
-    .values(
-        state=case((_SEEN, State.WAITING), else_=bindparam("state")),
-        reason=bindparam("why"),
-        due=case((_SEEN, bindparam("at")), else_=bindparam("again")),
-        resource_sid=func.coalesce(bindparam("sid"), _T.resource_sid),
-        http_status=bindparam("status"),
-        error_code=bindparam("code"),
-        observation=bindparam("shown"),
-        observed=bindparam("count"),
-        settled_at=bindparam("at"),
-        revision=_T.revision + 1,
-        published=or_(_SEEN, bindparam("is_published")),
-    )
-)
-_SIGHT = (
-    ACTIONS.update()
-    .where(_T.id == bindparam("its_id"))
-    .values(resource_sid=func.coalesce(_T.resource_sid, bindparam("sid")))
-)
-_FOUND = (
-    ACTIONS.update()
-    .where(_T.id == bindparam("its_id"), _T.state == State.UNKNOWN)
-    # Published or not, that it was unknown is old news.
-    .values(state=State.WAITING, reason=None, due=bindparam("at"), revision=_T.revision + 1, published=True)
-)
-_PUBLISHED = (
-    ACTIONS.update()
-    .where(_T.id == bindparam("its_id"), _T.revision == bindparam("its_revision"))
-    .values(published=True, observation=None)
-)
+_READ = STORED[2:]
 
 
 class SqlLedger:
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ask = STATEMENTS[database.dialect]
 
     async def record(self, actions: Sequence[Action], now: float) -> int:
-        asked = {action.id: action for action in reversed(actions)}  # the first of an id stands
-        async with self._begun() as connection:
-            for ids in _chunks(list(asked)):
-                for known in await connection.scalars(select(_T.id).where(_T.id.in_(ids))):
-                    del asked[known]
-            if asked:
-                await connection.execute(ACTIONS.insert(), [_row(a, now) for a in reversed(asked.values())])
-        return len(asked)
+        asked = {action.id: steps.asked(action, now) for action in reversed(actions)}  # the first of an id stands
+        if not asked:
+            return 0
+        while True:
+            try:
+                return await self._record(asked)
+            except Missed:
+                continue  # somebody else has just recorded one of them; by now it is known
 
-    async def claim(self, limit: int, now: float, lease: float, cap: int) -> Sequence[Entry]:
-        other = ACTIONS.alias()
-        before = or_(
-            other.c.state == State.RUNNING, and_(other.c.state == State.WAITING, other.c.position < _T.position)
-        )
-        blocked = exists().where(other.c.ordering_key == _T.ordering_key, before)
-        due = (
-            select(ACTIONS)
-            .where(_T.state == State.WAITING, _T.due <= now, ~blocked)
-            .order_by(_T.position)
-            .limit(limit)
-            .with_for_update(skip_locked=True)  # several performers share one ledger; SQLite has one and needs none
-        )
-        async with self._begun() as connection:
-            waiting = [_entry(row) for row in await connection.execute(due)]
-            recent = await _recent(connection, waiting, now)
-            claimed, running, refused = [], [], []
-            for entry in waiting:
-                whom = recipient(entry.action)
-                reason = refusal(entry, now, recent[whom], cap)
-                if reason is not None:
-                    refused.append({"its_id": entry.action.id, "why": reason, "at": now})
-                    continue
-                recent[whom] += 1
-                running.append({"its_id": entry.action.id, "until": now + lease, "at": now})
-                claimed.append(entry)
-            if running:
-                await connection.execute(_CLAIM, running)
-            if refused:
-                await connection.execute(_REFUSE, refused)
-        return [_claimed(entry, now, lease) for entry in claimed]
+    async def _record(self, asked: Mapping[str, Entry]) -> int:
+        with told():
+            async with self._database.begin() as transaction:
+                known = {row[0] for row in await transaction.fetch(self._ask.known, list(asked))}
+                new = [entry for name, entry in reversed(list(asked.items())) if name not in known]
+                if new:
+                    accounts = {entry.action.account_sid for entry in new}
+                    lanes = {lane_of(entry) for entry in new} | accounts | {reads_lane(each) for each in accounts}
+                    await transaction.fetch(self._ask.open_lanes, sorted(lanes))
+                    await transaction.put((self._ask.insert, [(*_fixed(entry), *_moving(entry)) for entry in new]))
+        return len(new)
 
-    async def renew(self, action_id: str, until: float) -> None:
-        running = ACTIONS.update().where(_T.id == action_id, _T.state == State.RUNNING)
-        async with self._begun() as connection:
-            await connection.execute(running.values(leased_until=until))
+    async def claim(self, limit: int, now: float, terms: Terms) -> Claimed:
+        ask = self._ask
+        with told():
+            # Most looks find nothing, and need no transaction for that.
+            waiting = _buckets(await self._database.fetch(ask.waiting_lanes, now, now + terms.ahead))
+            lanes = in_turn(waiting, terms, now)
+            if not lanes:
+                return Claimed((), 0)
+            async with self._database.begin() as transaction:
+                accounts = sorted({lane.partition(" ")[0] for lane in lanes})
+                buckets = _buckets(await transaction.fetch(ask.lock_accounts, accounts))
+                if await transaction.fetch(ask.stopped):
+                    return Claimed((), 0)
+                locked = _buckets(await transaction.fetch(ask.lock_lanes, sorted(lanes)))
+                candidates: list[Entry] = []
+                for lane in in_turn(locked, terms, now):
+                    if (left := limit - len(candidates)) > 0:
+                        some = room(lane, locked[lane], terms, now, left)
+                        rows = await transaction.fetch(ask.heads, lane, now, now - terms.patience, some)
+                        candidates += map(_entry, rows)
+                whom = sorted({to for entry in candidates if (to := recipient(entry.action)) is not None})
+                reached = await transaction.fetch(ask.reached, whom, now - HOUR) if whom else ()
+                out = await transaction.fetch(ask.opted_out, whom) if whom else ()
+                gate = Gate(
+                    terms,
+                    now,
+                    {**buckets, **locked},
+                    Counter({(a, to): n for a, to, n in reached}),
+                    set(map(tuple, out)),
+                )
+                judged = let_through(candidates, gate)
+                if judged:
+                    filled = [(name, *bucket) for name, bucket in sorted(gate.buckets.items())]
+                    await transaction.put((ask.update, _updates(judged)), (ask.fill, filled))
+        return claimed_of(judged)
+
+    async def renew(self, action_id: str, fence: int, until: float) -> None:
+        def renewed(entry: Entry) -> Entry:
+            is_held = entry.state is State.RUNNING and entry.fence == fence
+            return replace(entry, leased_until=until) if is_held else entry
+
+        await self._change([action_id], renewed)
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
-        if not settlements:
-            return
-        rows = [
-            {
-                "its_id": s.action_id,
-                "state": s.state,
-                "again": s.due,
-                "sid": s.resource_sid,
-                "status": s.http_status,
-                "code": s.error_code,
-                "why": s.reason,
-                "shown": s.observation,
-                "count": s.observed,
-                "attempt": s.attempt,
-                "at": now,
-                "is_published": s.state is State.WAITING,
-            }
-            for s in settlements
-        ]
-        async with self._begun() as connection:
-            await connection.execute(_SETTLE, rows)
+        by_id: dict[str, list[Settlement]] = {}
+        for settlement in settlements:
+            by_id.setdefault(settlement.action_id, []).append(settlement)
+
+        def settled(entry: Entry) -> Entry:
+            for settlement in by_id[entry.action.id]:
+                entry = steps.settled(entry, settlement, now)
+            return entry
+
+        await self._change(by_id, settled)
+
+    async def searched(self, search: Search, now: float) -> None:
+        await self._change([search.action_id], lambda entry: steps.searched(entry, search, now))
 
     async def sighted(self, effects: Mapping[str, str], now: float) -> Sequence[str]:
-        found: list[str] = []
-        async with self._begun() as connection:
-            for ids in _chunks(list(effects)):
-                wanted = select(_T.id).where(_T.id.in_(ids), _T.state.in_((State.RUNNING, State.UNKNOWN)))
-                rows = (await connection.execute(wanted)).all()
-                if not rows:
-                    continue
-                await connection.execute(_SIGHT, [{"its_id": row.id, "sid": effects[row.id]} for row in rows])
-                # Asked only now: a lease may have run out since, and nobody changes them any more.
-                ids = [row.id for row in rows]
-                wanted = select(_T.id, _T.type).where(_T.id.in_(ids), _T.state == State.UNKNOWN)
-                unknown = (await connection.execute(wanted)).all()
-                if unknown:
-                    await connection.execute(_FOUND, [{"its_id": row.id, "at": now} for row in unknown])
-                found += [row.type for row in unknown]
-        return found
+        if not effects:
+            return ()
+        with told():  # most events are of no action, or of one that has ended: those are not locked
+            unseen = [row[0] for row in await self._database.fetch(self._ask.unseen, list(effects))]
+        changed = await self._change(unseen, lambda entry: steps.sighted(entry, effects[entry.action.id], now))
+        return [entry.action.type for entry in changed if entry.state is State.WAITING]
 
-    async def expire(self, now: float) -> Expired:
-        overdue = select(_T.id, _T.type, _T.resource_sid).where(_T.state == State.RUNNING, _T.leased_until <= now)
-        async with self._begun() as connection:
-            rows = (await connection.execute(overdue)).all()
-            again = [row for row in rows if REPEATABLE[row.type] or row.resource_sid is not None]
-            once = [row for row in rows if not REPEATABLE[row.type] and row.resource_sid is None]
-            if again:
-                ids = [row.id for row in again]
-                for some in _chunks(ids):
-                    await connection.execute(
-                        ACTIONS.update()
-                        .where(_T.id.in_(some), _T.state == State.RUNNING)
-                        .values(state=State.WAITING, due=now)
-                    )
-            for some in _chunks([row.id for row in once]):
-                await connection.execute(
-                    ACTIONS.update()
-                    # Its effect may have been seen since: then it is looked up, the next time.
-                    .where(_T.id.in_(some), _T.state == State.RUNNING, _T.resource_sid.is_(None))
-                    .values(
-                        state=State.UNKNOWN,
-                        reason="lease_expired",
-                        settled_at=now,
-                        revision=_T.revision + 1,
-                        published=False,
-                    )
+    async def expire(self, now: float, settle: float) -> Expired:
+        with told():
+            async with self._database.begin() as transaction:
+                rows = await transaction.fetch(self._ask.overdue, now, AT_ONCE)
+                changed = [steps.expired(_entry(row), now, settle) for row in rows]
+                if changed:
+                    await transaction.put((self._ask.update, _updates(changed)))
+        return expired_of(changed)
+
+    async def alike(self, entry: Entry, since: float, until: float) -> Sequence[Entry]:
+        action = entry.action
+        with told():
+            return [
+                _entry(row)
+                for row in await self._database.fetch(
+                    self._ask.alike, action.account_sid, action.type, recipient(action), action.id, since, until
                 )
-        return Expired([row.type for row in once], [row.type for row in again])
+            ]
 
-    async def unpublished(self, limit: int) -> Sequence[Entry]:
-        wanted = select(ACTIONS).where(_T.published.is_(False)).order_by(_T.position).limit(limit)
-        async with self._begun() as connection:
-            return [_entry(row) for row in await connection.execute(wanted)]
+    async def unpublished(self, limit: int, now: float, hold: float) -> Sequence[Entry]:
+        with told():
+            async with self._database.begin() as transaction:
+                rows = await transaction.fetch(self._ask.unpublished, now, limit)
+                held = [replace(_entry(row), telling_until=now + hold) for row in rows]
+                if held:
+                    await transaction.put((self._ask.update, _updates(held)))
+        return held
 
     async def published(self, entries: Iterable[Entry]) -> None:
-        rows = [{"its_id": entry.action.id, "its_revision": entry.revision} for entry in entries]
-        if rows:
-            async with self._begun() as connection:
-                await connection.execute(_PUBLISHED, rows)
+        revisions = {entry.action.id: entry.revision for entry in entries}
+        await self._change(revisions, lambda entry: steps.published(entry, revisions[entry.action.id]))
+
+    async def consent(self, consents: Sequence[Consent]) -> None:
+        if not consents:
+            return
+        rows = [
+            (each.account_sid, each.recipient, each.sender, int(each.opted_out), each.at, each.source)
+            for _, each in sorted(newest(consents).items())
+        ]
+        with told():
+            await self._database.put((self._ask.agree, rows))
 
     async def standing(self, now: float) -> Standing:
-        counted = select(_T.state, func.count(), func.min(_T.due)).where(_T.state.in_(OPEN)).group_by(_T.state)
-        async with self._begun() as connection:
-            rows = (await connection.execute(counted)).all()
-        counts = {State(state): count for state, count, _ in rows}
-        oldest = next((due for state, _, due in rows if state == State.WAITING), None)
-        return Standing({state: counts.get(state, 0) for state in OPEN}, None if oldest is None else now - oldest)
+        with told():
+            rows = {row[0]: row for row in await self._database.fetch(self._ask.counts)}
+            stopped = await self._database.fetch(self._ask.stopped)
+        counts = {state: int(rows[state][1]) if state in rows else 0 for state in OPEN}
+        oldest = max(0.0, now - float(rows[State.WAITING][2])) if State.WAITING in rows else None
+        return Standing(counts, oldest, str(stopped[0][0]) if stopped else None)
 
-    @contextlib.asynccontextmanager
-    async def _begun(self) -> AsyncIterator[AsyncConnection]:
-        try:
-            async with self._engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            # Only the kind of error: the statement's parameters hold numbers and bodies.
-            raise LedgerUnavailable(type(error.orig).__name__) from None
+    async def listed(self, state: State, limit: int) -> Sequence[Entry]:
+        with told():
+            return [_entry(row) for row in await self._database.fetch(self._ask.listed, state, limit)]
 
+    async def cancel(self, action_id: str, now: float) -> bool:
+        return bool(await self._change([action_id], lambda entry: steps.canceled(entry, now)))
 
-async def _recent(connection: AsyncConnection, entries: Sequence[Entry], now: float) -> Counter[str | None]:
-    """How often each recipient of these was reached in the last hour, as far as is known."""
-    whom = sorted({to for entry in entries if (to := recipient(entry.action)) is not None})
-    if not whom:
-        return Counter()
-    counted = (
-        select(_T.recipient, func.count())
-        .where(_T.recipient.in_(whom), _T.performed_at > now - HOUR, _T.state.in_(_REACHING))
-        .group_by(_T.recipient)
-    )
-    # A result has `keys`, so `dict` would take it for a mapping.
-    return Counter({to: count for to, count in await connection.execute(counted)})  # noqa: C416
+    async def decide(self, action_id: str, verdict: Verdict, now: float) -> bool:
+        return bool(await self._change([action_id], lambda entry: steps.decided(entry, verdict, now)))
 
+    async def stop(self, reason: str | None, now: float) -> None:
+        with told():
+            if reason is None:
+                await self._database.fetch(self._ask.go_on)
+            else:
+                await self._database.fetch(self._ask.stop, reason, now)
 
-def _row(action: Action, now: float) -> Mapping[str, Any]:
-    return {
-        "id": action.id,
-        "type": action.type,
-        "ordering_key": action.ordering_key,
-        "recipient": recipient(action),
-        "action": action.model_dump_json(by_alias=True, exclude_none=True),
-        "state": State.WAITING,
-        "attempts": 0,
-        "due": now,
-        "leased_until": 0.0,
-        "performed_at": 0.0,
-        "settled_at": 0.0,
-        "revision": 0,
-        "published": True,
-    }
+    async def trim(self, before: float, limit: int) -> int:
+        with told():
+            return len(await self._database.fetch(self._ask.trim, before, limit))
 
+    async def close(self) -> None:
+        await self._database.close()
 
-def _entry(row: Row[Any]) -> Entry:
-    return Entry(
-        action=READER.validate_json(row.action),
-        state=State(row.state),
-        attempts=row.attempts,
-        due=row.due,
-        leased_until=row.leased_until,
-        performed_at=row.performed_at,
-        resource_sid=row.resource_sid,
-        http_status=row.http_status,
-        error_code=row.error_code,
-        reason=row.reason,
-        observation=row.observation,
-        observed=row.observed,
-        settled_at=row.settled_at,
-        revision=row.revision,
-        published=row.published,
-    )
+    async def _change(self, ids: Iterable[str], step: Callable[[Entry], Entry]) -> Sequence[Entry]:
+        """Those that the step has changed. Rows are locked in the order of their ids, so that two never deadlock."""
+        wanted = sorted(ids)
+        if not wanted:
+            return ()
+        with told():
+            async with self._database.begin() as transaction:
+                return await self._changed(transaction, wanted, step)
+
+    async def _changed(
+        self, transaction: Transaction, ids: Sequence[str], step: Callable[[Entry], Entry]
+    ) -> Sequence[Entry]:
+        known = [_entry(row) for row in await transaction.fetch(self._ask.change, list(ids))]
+        changed = [after for entry in known if (after := step(entry)) is not entry]
+        if changed:
+            await transaction.put((self._ask.update, _updates(changed)))
+        return changed
 
 
-def _claimed(entry: Entry, now: float, lease: float) -> Entry:
-    return Entry(
-        action=entry.action,
-        state=State.RUNNING,
-        attempts=entry.attempts + (not entry.is_lookup),
-        due=entry.due,
-        leased_until=now + lease,
-        performed_at=now,
-        resource_sid=entry.resource_sid,
-        reason=entry.reason,
-        settled_at=entry.settled_at,
-        revision=entry.revision,
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """The database's words in the ledger's own."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise LedgerUnavailable(str(error)) from None
+
+
+def _buckets(rows: Iterable[Row]) -> Mapping[str, Bucket]:
+    return {name: Bucket(free_at, day, used) for name, free_at, day, used in rows}
+
+
+def _fixed(entry: Entry) -> tuple[Any, ...]:
+    action = entry.action
+    return (
+        action.id,
+        action.type,
+        action.account_sid,
+        action.ordering_key,
+        recipient(action),
+        action.model_dump_json(by_alias=True, exclude_none=True),
+        entry.since,
     )
 
 
-def _chunks(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (ids[at : at + _CHUNK] for at in range(0, len(ids), _CHUNK))
+def _moving(entry: Entry) -> tuple[Any, ...]:
+    return tuple(_column(entry, name) for name in MOVING)
+
+
+def _column(entry: Entry, name: str) -> Any:
+    if name == "lane":
+        return lane_of(entry)
+    value = getattr(entry, name)
+    return int(value) if isinstance(value, bool) else str(value) if isinstance(value, State) else value
+
+
+def _updates(entries: Iterable[Entry]) -> Sequence[Row]:
+    return [(entry.action.id, *_moving(entry)) for entry in entries]
+
+
+def _entry(row: Row) -> Entry:
+    action, since, *moving = row
+    known = dict(zip(_READ, moving, strict=True))
+    del known["lane"]
+    known |= {"state": State(known["state"]), "published": bool(known["published"])}
+    return Entry(READER.validate_json(action), since=since, **known)

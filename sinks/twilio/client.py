@@ -5,7 +5,7 @@ The SDK's own clients have no finite timeout, and its retries repeat POSTs: http
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -17,8 +17,9 @@ from twilio.rest import Client
 from processors.contract.actions import Action, AnyList
 from sinks.settings import Account
 from sinks.twilio import requests
-from sinks.twilio.operations import CALLS, LISTS, LOOKUPS
-from sinks.twilio.replies import CONFIRMED_BY, Lost, NotYet, Refused, Reply, confirm, read
+from sinks.twilio.operations import OPERATIONS
+from sinks.twilio.replies import Lost, NotYet, Refused, Reply, confirm, read
+from sinks.twilio.requests import Request, Step
 
 _PROVIDER = "https://api.twilio.com"
 # Shorter than servers keep an idle connection: a request into a closing one is lost, and would be unknown.
@@ -27,9 +28,17 @@ _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Twilio:
-    """`accounts` by SID; `public_base` is the front door's address in callback URLs."""
+    """`accounts` by SID; `public_base` is the front door's address in callback URLs. `transport` is the network."""
 
-    def __init__(self, accounts: Mapping[str, Account], public_base: str, *, timeout: float, connections: int) -> None:
+    def __init__(
+        self,
+        accounts: Mapping[str, Account],
+        public_base: str,
+        *,
+        timeout: float,
+        connections: int,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
         self._accounts = accounts
         self._public_base = public_base
         limits = httpx.Limits(
@@ -38,33 +47,31 @@ class Twilio:
             keepalive_expiry=_KEEP_IDLE_SECONDS,
         )
         self._timeout = timeout
-        self._http = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(
+            limits=limits, timeout=timeout, follow_redirects=False, trust_env=False, transport=transport
+        )
 
     async def stop(self) -> None:
         await self._http.aclose()
 
     async def perform(self, action: Action) -> Reply:
         """Asks for it once. Never raises for what the provider or the network does."""
-        reply = await self._call(action, action.type)
-        if action.type in CONFIRMED_BY and isinstance(reply, Refused) and reply.http_status is not None:
-            return confirm(action.type, reply, await self._call(action, CONFIRMED_BY[action.type]))
+        reply = await self._ask(action, requests.request(action, self._public_base))
+        if OPERATIONS[action.type].wanted and isinstance(reply, Refused) and reply.http_status is not None:
+            return confirm(action.type, reply, await self._ask(action, requests.fetching(action)))
         return reply
 
     async def page(self, action: AnyList, uri: str | None = None) -> Reply:
         """Reads one page of a list: the first, or the one at `uri`, which the page before it named."""
         if uri is None:
-            sought = requests.list_page(action)
-            return await self._ask(action, lambda sdk: LISTS[action.type](sdk, action).page_async(**sought))
-        return await self._ask(action, lambda sdk: LISTS[action.type](sdk, action).get_page_async(_PROVIDER + uri))
+            return await self._ask(action, requests.request(action, self._public_base))
+        return await self._ask(action, requests.following(action, _PROVIDER + uri))
 
     async def look_up(self, action: Action, sid: str) -> Reply:
-        """Reads what an action made."""
-        return await self._ask(action, lambda sdk: LOOKUPS[action.type](sdk, sid))
+        """Reads what an action made. Raises ValueError for one that makes nothing to be read."""
+        return await self._ask(action, requests.looking_up(action, sid), looked_up=True)
 
-    async def _call(self, action: Action, operation: str) -> Reply:
-        return await self._ask(action, lambda sdk: CALLS[operation](sdk, action, self._public_base))
-
-    async def _ask(self, action: Action, call: Callable[[Client], Awaitable[object]]) -> Reply:
+    async def _ask(self, action: Action, request: Request, *, looked_up: bool = False) -> Reply:
         account = self._accounts.get(action.account_sid)
         if account is None:
             return Refused(None, None, "unknown_account")
@@ -79,18 +86,26 @@ class Twilio:
         )
         try:
             async with asyncio.timeout(self._timeout):  # of the whole request; httpx limits each of its parts
-                await call(sdk)
+                await getattr(_resource(sdk, request.steps), f"{request.verb}_async")(**request.arguments)
         except _NEVER_LEFT:
             return NotYet("no_connection")
         except (httpx.HTTPError, TimeoutError) as error:
             return Lost("timeout" if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost")
-        except (TwilioException, TypeError, KeyError, ValueError):
+        except (TwilioException, TypeError, KeyError, ValueError, AttributeError):
             # What the SDK makes of an answer is not needed: the answer itself is read below.
             if exchange.response is None:
                 raise
         response = exchange.response
         assert response is not None
-        return read(action.type, response.status_code, response.text)
+        retry_after = response.headers.get("Retry-After")
+        return read(action.type, response.status_code, response.text, looked_up=looked_up, retry_after=retry_after)
+
+
+def _resource(sdk: Client, steps: Sequence[Step]) -> Any:
+    found: Any = sdk
+    for name, argument in steps:
+        found = found(argument) if name is None else getattr(found, name)
+    return found
 
 
 class _Exchange(AsyncHttpClient):

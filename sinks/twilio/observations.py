@@ -1,162 +1,101 @@
-"""Observations: a resource as a REST answer shows it, or each of a list, as an event. Pure.
-
-Only what stays true is taken: an answer about a participant says who it is, not whether it is still there.
-"""
+"""Observations: what an answer, or each of a list, shows: events to publish, or summaries for the result. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from ingest.contract.codec import subject
-from ingest.contract.events import (
-    CallObserved,
-    ConferenceObserved,
-    Event,
-    MessageObserved,
-    ParticipantObserved,
-    RecordingObserved,
-)
-from ingest.contract.identity import event_id
+from ingest.contract.events import Event, ParticipantObserved
 from ingest.contract.times import Instant
 from processors.contract.actions import Action, AnyList, ListAction
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A kind of resource in REST answers: its model, where its SID goes, and the properties taken as they are."""
-
-    model: type[Event]
-    sid: str | None
-    properties: tuple[str, ...]
-
-
-MESSAGE = Shown(
-    MessageObserved,
-    "message_sid",
-    (
-        "account_sid", "status", "from", "to", "direction", "messaging_service_sid", "body", "num_media",
-        "num_segments", "error_code", "error_message", "price", "price_unit", "date_created", "date_sent",
-    ),
-)  # fmt: skip
-CALL = Shown(
-    CallObserved,
-    "call_sid",
-    (
-        "account_sid", "status", "from", "to", "direction", "parent_call_sid", "answered_by", "duration", "price",
-        "price_unit", "start_time", "end_time",
-    ),
-)  # fmt: skip
-RECORDING = Shown(
-    RecordingObserved,
-    "recording_sid",
-    (
-        "account_sid", "status", "call_sid", "conference_sid", "channels", "duration", "source", "track", "start_time",
-        "error_code",
-    ),
-)  # fmt: skip
-PARTICIPANT = Shown(
-    ParticipantObserved,
-    None,
-    ("account_sid", "conference_sid", "call_sid", "end_conference_on_exit", "start_conference_on_enter"),
-)
-
-CONFERENCE = Shown(
-    ConferenceObserved,
-    "conference_sid",
-    (
-        "account_sid", "status", "friendly_name", "region", "reason_conference_ended", "call_sid_ending_conference",
-    ),
-)  # fmt: skip
-
-SHOWN_BY: Mapping[str, Shown] = {
-    "messages.create": MESSAGE,
-    "messages.fetch": MESSAGE,
-    "messages.list": MESSAGE,
-    "messages.update": MESSAGE,
-    "messages.cancel": MESSAGE,
-    "calls.create": CALL,
-    "calls.fetch": CALL,
-    "calls.list": CALL,
-    "calls.redirect": CALL,
-    "calls.hang_up": CALL,
-    "calls.cancel": CALL,
-    "conferences.fetch": CONFERENCE,
-    "conferences.list": CONFERENCE,
-    "conferences.end": CONFERENCE,
-    "participants.add": PARTICIPANT,
-    "participants.fetch": PARTICIPANT,
-    "participants.list": PARTICIPANT,
-    "participants.mute": PARTICIPANT,
-    "participants.unmute": PARTICIPANT,
-    "participants.hold": PARTICIPANT,
-    "participants.unhold": PARTICIPANT,
-    "recordings.fetch": RECORDING,
-    "recordings.list": RECORDING,
-}
-# What a lookup of a made resource reads.
-LOOKED_UP: Mapping[str, Shown] = {"messages.create": MESSAGE, "calls.create": CALL, "participants.add": CALL}
-
-
-# Lists whose times the provider reads as days, and those times.
-# https://www.twilio.com/docs/voice/api/conference-resource#read-multiple-conference-resources
-BY_DAY: Mapping[str, tuple[str, ...]] = {"conferences.list": ("date_created", "date_updated")}
+from sinks.twilio.operations import OPERATIONS, Kind
+from sinks.twilio.requests import in_path
+from sinks.twilio.shown import Shown, Summary, Unreadable, event, summary
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
-# The resource that an action touches, by the family of its type.
-_TOUCHED: Mapping[str, str] = {
-    "messages": "message_sid",
-    "calls": "call_sid",
-    "conferences": "conference_sid",
-    "participants": "call_sid",
-    "recordings": "recording_sid",
-}
-
-
-class Unreadable(ValueError):
-    """The answer is not the resource that was asked for. Names fields, never values."""
-
 
 class Page(NamedTuple):
-    """One page of a list: how much was on it, what of that was asked for and what of that could not be read, and
-    where the next one is."""
+    """One page of a list: how much was on it, what of that was asked for (events, or summaries for the result) and what
+    of that could not be read, and where the next one is."""
 
     read: int
     events: Sequence[Event]
     unreadable: Sequence[str]
     next_uri: str | None
+    resources: Sequence[Summary] = ()
 
 
 def observe(action_type: str, body: Mapping[str, object], *, looked_up: bool = False) -> Event | None:
     """The event that an answer to an action is; None where it shows nothing (a deletion). Raises Unreadable."""
-    shown = (LOOKED_UP if looked_up else SHOWN_BY).get(action_type)
-    return None if shown is None or not body else _event(shown, body)
+    shown = _shown(action_type, looked_up)
+    return event(shown, body) if isinstance(shown, Shown) and body else None
+
+
+def summarize(action_type: str, body: Mapping[str, object], *, looked_up: bool = False) -> Sequence[Summary]:
+    """What an answer shows that has no topic of its own, for the result: one resource, or none. A page is a page."""
+    shown = _shown(action_type, looked_up)
+    is_one = OPERATIONS[action_type].verb != "page"
+    return (summary(shown, body),) if isinstance(shown, type) and body and is_one else ()
 
 
 def observe_page(action: AnyList, body: Mapping[str, object], most: int) -> Page:
-    """The events of the first `most` resources on a page that were asked for. Raises Unreadable for what is no page."""
-    # The provider names the collection of a page as the path does, and as we name the family.
-    items, uri = body.get(action.type.partition(".")[0]), body.get("next_page_uri")
+    """The first `most` resources on a page that were asked for. Raises Unreadable for what is no page."""
+    operation = OPERATIONS[action.type]
+    items, uri = body.get(operation.items or _collection(operation.path)), body.get("next_page_uri")
     if not isinstance(items, list) or not (uri is None or (isinstance(uri, str) and uri.startswith("/"))):
         raise Unreadable("no page")
+    shown = [item if isinstance(item, dict) else {} for item in items]
+    sought = [item for item in shown if _is_sought(action, item)][:most]
+    # Nothing on a page means nothing behind it.
+    next_uri = uri if items else None
+    if isinstance(operation.shows, type):
+        return Page(len(items), (), (), next_uri, [summary(operation.shows, item) for item in sought])
     events: list[Event] = []
     unreadable: list[str] = []
-    shown = [item if isinstance(item, dict) else {} for item in items]
-    for item in [item for item in shown if _is_sought(action, item)][:most]:
+    for item in sought:
         try:
-            events.append(_event(SHOWN_BY[action.type], item))
+            events.append(event(_published(operation.shows), item))
         except Unreadable as error:
             unreadable.append(str(error))
-    # Nothing on a page means nothing behind it.
-    return Page(len(items), events, unreadable, uri if items else None)
+    return Page(len(items), events, unreadable, next_uri)
+
+
+def effect(action: Action, shown: Event | None, resources: Sequence[Summary] = ()) -> str | None:
+    """The SID of what an action made or touched. `resources` are those of its reply."""
+    if isinstance(shown, ParticipantObserved):
+        return shown.call_sid
+    if shown is not None:
+        return subject(shown)
+    if isinstance(action, ListAction):
+        return None  # it touches nothing, whatever it filters by
+    if resources and "sid" in resources[0]:
+        return str(resources[0]["sid"])
+    touched = [name for path in OPERATIONS[action.type].paths for name in in_path(path) if name.endswith("sid")]
+    sids = [getattr(action, name) for name in touched]
+    return next((sid for sid in reversed(sids) if sid and "." not in sid), None)
+
+
+def _shown(action_type: str, looked_up: bool) -> Kind | None:
+    operation = OPERATIONS[action_type]
+    return operation.looked_up if looked_up else operation.shows
+
+
+def _collection(path: str | tuple[str, ...]) -> str:
+    """The provider names the collection of a page as the path does."""
+    return (path if isinstance(path, str) else path[0]).rpartition("/")[2]
+
+
+def _published(shown: Kind | None) -> Shown:
+    assert isinstance(shown, Shown)
+    return shown
 
 
 def _is_sought(action: AnyList, item: Mapping[str, object]) -> bool:
     """Whether it lies within the windows that the provider could only be asked for by day."""
-    for name in BY_DAY.get(action.type, ()):
+    for name in OPERATIONS[action.type].by_day:
         try:
             seen = _INSTANT.validate_python(item.get(name))
         except ValidationError:
@@ -165,27 +104,3 @@ def _is_sought(action: AnyList, item: Mapping[str, object]) -> bool:
         if (after is not None and seen < after.replace(microsecond=0)) or (before is not None and seen > before):
             return False
     return True
-
-
-def _event(shown: Shown, body: Mapping[str, object]) -> Event:
-    values = {name: body[name] for name in shown.properties if body.get(name) not in (None, "")}
-    if shown.sid is not None:
-        values[shown.sid] = body.get("sid")
-    elif body.get("label"):
-        values["participant_label"] = body["label"]
-    try:
-        event: Event = shown.model.model_validate(values)
-    except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False)
-        raise Unreadable("; ".join(f"{'.'.join(map(str, e['loc']))} {e['type']}" for e in wrong)) from None
-    return event.model_copy(update={"id": event_id(event)})
-
-
-def effect(action: Action, event: Event | None) -> str | None:
-    """The SID of what an action made or touched."""
-    if isinstance(event, ParticipantObserved):
-        return event.call_sid
-    if event is not None:
-        return subject(event)
-    # A list touches nothing, whatever it filters by.
-    return None if isinstance(action, ListAction) else getattr(action, _TOUCHED[action.type.partition(".")[0]], None)

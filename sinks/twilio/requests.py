@@ -1,133 +1,113 @@
-"""Requests: an action as keyword arguments of the official SDK. Pure; names are the provider's in snake_case.
+"""Requests: an action as a call of the official SDK. Pure; its names are the provider's in snake_case, as ours are."""
 
-Every callback URL leads to the front door and asks for retries; the action's id travels in its query.
-"""
-
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import NamedTuple
+from urllib.parse import quote
 
-from ingest.contract.routes import callback_url
-from processors.contract.actions import (
-    AddParticipant,
-    AnyList,
-    CreateCall,
-    CreateMessage,
-    FetchRecording,
-    HoldParticipant,
-    ListAction,
-    RedirectCall,
-)
-from sinks.twilio.observations import BY_DAY
+import orjson
 
-Arguments = Mapping[str, Any]
-
-# The provider sends only `completed` unless asked; https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent
-CALL_EVENTS = ["initiated", "ringing", "answered", "completed"]
-RECORDING_EVENTS = ["in-progress", "completed", "absent"]
-# https://www.twilio.com/docs/voice/twiml/conference#attributes-statusCallbackEvent. In the Participants API this is
-# one list; the first participant's URL and events serve the whole conference.
-CONFERENCE_EVENTS = ["start", "end", "join", "leave", "mute", "hold", "modify"]
+from processors.contract.actions import Action, AnyList, ListAction
+from sinks.twilio.callbacks import Arguments
+from sinks.twilio.operations import OPERATIONS, Operation, Verb
 
 # A page is published before the next one is asked for, so it is also what a list holds of memory.
 # https://www.twilio.com/docs/usage/twilios-response#pagination
 PAGE_SIZE = 200
-_NO_FILTERS = frozenset({"type", "limit", *ListAction.model_fields})
-# What is in the path of a list, and so is none of its filters.
-_IN_PATH: Mapping[str, frozenset[str]] = {"participants.list": frozenset({"conference_sid"})}
+
+_FIELD = re.compile(r"\{(\w+)\}|\[(\w+)\]")
+_NOT_SENT = frozenset({"type", *ListAction.model_fields})
 
 
-def create_message(action: CreateMessage, public_base: str) -> Arguments:
-    return _given(
-        to=action.to,
-        from_=action.from_,
-        messaging_service_sid=action.messaging_service_sid,
-        body=action.body,
-        media_url=list(action.media_url) or None,
-        status_callback=callback_url(public_base, "message-status", action.id),
-    )
+class Step(NamedTuple):
+    """One step from the SDK's client to a resource: an attribute, or, with an argument, a call."""
+
+    name: str | None
+    argument: str | None = None
 
 
-def create_call(action: CreateCall, public_base: str) -> Arguments:
-    return _given(
-        to=action.to,
-        from_=action.from_,
-        url=action.url,
-        twiml=action.twiml,
-        timeout=action.timeout,
-        status_callback=callback_url(public_base, "call-status", action.id),
-        status_callback_event=CALL_EVENTS,
-        **_recording(action, public_base),
-    )
+class Request(NamedTuple):
+    steps: tuple[Step, ...]
+    verb: Verb
+    arguments: Arguments
 
 
-def _recording(action: CreateCall, public_base: str) -> Arguments:
-    if not action.record:
-        return {}
+def request(action: Action, public_base: str) -> Request:
+    """What does it. The first page of a list."""
+    operation = OPERATIONS[action.type]
+    given = _arguments(action, operation)
+    if isinstance(action, ListAction):
+        given = {"page_size": min(action.limit, PAGE_SIZE), **given}
+    added = operation.callbacks(action, public_base) if operation.callbacks else {}
+    return Request(resource(action), operation.verb, {**given, **operation.fixed, **added})
+
+
+def following(action: AnyList, url: str) -> Request:
+    """The page of a list that is at `url`."""
+    return Request(resource(action), "get_page", {"target_url": url})
+
+
+def fetching(action: Action) -> Request:
+    """What reads the resource that the action is about."""
+    return Request(resource(action), "fetch", {})
+
+
+def looking_up(action: Action, sid: str) -> Request:
+    """What reads that which the action made. Raises ValueError for a kind of action that makes nothing to be read."""
+    lookup = OPERATIONS[action.type].lookup
+    if lookup is None:
+        raise ValueError(f"{action.type} makes nothing that could be looked up")
+    return Request(_steps(lookup, {"sid": sid}), "fetch", {})
+
+
+def resource(action: Action) -> tuple[Step, ...]:
+    """The way to what the action is about."""
+    paths = OPERATIONS[action.type].paths
+    values = {name: getattr(action, name) for path in paths for name in in_path(path)}
+    path = next(path for path in paths if all(values[name] is not None for name in in_path(path)))
+    return _steps(path, values)
+
+
+def in_path(path: str) -> tuple[str, ...]:
+    """The fields that a path has places for."""
+    return tuple(called or named for called, named in _FIELD.findall(path))
+
+
+def _steps(path: str, values: Mapping[str, str]) -> tuple[Step, ...]:
+    return tuple(_step(segment, values) for segment in path.split("/"))
+
+
+def _step(segment: str, values: Mapping[str, str]) -> Step:
+    if not (place := _FIELD.fullmatch(segment)):
+        return Step(segment)
+    called, named = place.groups()
+    # The SDK puts it into a path as it is.
+    return Step(None, quote(values[called], safe="")) if called else Step(values[named])
+
+
+def _arguments(action: Action, operation: Operation) -> Arguments:
+    elsewhere = _NOT_SENT.union(*map(in_path, operation.paths))
+    fields = [name for name in type(action).model_fields if name not in elsewhere]
+    values = {name: getattr(action, name) for name in fields}
     return {
-        "record": True,
-        "recording_status_callback": callback_url(public_base, "recording-status", action.id),
-        "recording_status_callback_event": RECORDING_EVENTS,
+        operation.renamed.get(name, name): _written(name, value, operation)
+        for name, value in values.items()
+        if value is not None and value != ()
     }
 
 
-def add_participant(action: AddParticipant, public_base: str) -> Arguments:
-    """The label is the action's id: every callback about the participant carries it, even one about the conference."""
-    recorded = {
-        "conference_record": "record-from-start",
-        "conference_recording_status_callback": callback_url(public_base, "recording-status"),
-        "conference_recording_status_callback_event": RECORDING_EVENTS,
-    }
-    return _given(
-        to=action.to,
-        from_=action.from_,
-        label=action.id,
-        muted=action.muted,
-        start_conference_on_enter=action.start_conference_on_enter,
-        end_conference_on_exit=action.end_conference_on_exit,
-        status_callback=callback_url(public_base, "call-status", action.id),
-        status_callback_event=CALL_EVENTS,
-        conference_status_callback=callback_url(public_base, "conference-status"),
-        conference_status_callback_event=CONFERENCE_EVENTS,
-        **(recorded if action.record else {}),
-    )
+def _written(name: str, value: object, operation: Operation) -> object:
+    """As the SDK wants it. It writes times as they are, with a `Z`: ours are UTC already."""
+    if isinstance(value, datetime) and operation.by_day:
+        return _day(name, value)
+    if isinstance(value, tuple):
+        return list(value)
+    # https://www.twilio.com/docs/content/using-variables-with-content-api
+    return orjson.dumps(value).decode() if isinstance(value, Mapping) else value
 
 
-def redirect_call(action: RedirectCall) -> Arguments:
-    return _given(
-        url=action.url,
-        method=action.method,
-        twiml=action.twiml,
-        fallback_url=action.fallback_url,
-        fallback_method=action.fallback_method,
-        time_limit=action.time_limit,
-    )
-
-
-def hold_participant(action: HoldParticipant) -> Arguments:
-    return _given(hold=True, hold_url=action.hold_url, hold_method=action.hold_method)
-
-
-def fetch_recording(action: FetchRecording) -> Arguments:
-    return _given(include_soft_deleted=action.include_soft_deleted)
-
-
-def list_page(action: AnyList) -> Arguments:
-    """The first page of a list. The SDK writes times as they are, with a `Z`: ours are UTC already."""
-    left_out = _NO_FILTERS | _IN_PATH.get(action.type, frozenset())
-    sought = action.model_dump(by_alias=False, exclude=set(left_out), exclude_none=True)
-    if action.type in BY_DAY:
-        sought = {name: _day(name, value) for name, value in sought.items()}
-    return {"page_size": min(action.limit, PAGE_SIZE), **sought}
-
-
-def _day(name: str, value: object) -> object:
+def _day(name: str, value: datetime) -> date:
     """The day of a time. `DateCreated<=` a day means until its midnight, so a window ends with the day after it."""
-    if not isinstance(value, datetime):
-        return value
-    day: date = value.date()
+    day = value.date()
     return day + timedelta(days=1) if name.endswith("_before") else day
-
-
-def _given(**arguments: Any) -> Arguments:
-    return {name: value for name, value in arguments.items() if value is not None}

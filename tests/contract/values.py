@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
@@ -33,6 +34,7 @@ anything = st.recursive(
 )
 
 
+@cache  # to make a strategy costs more than to draw from it
 def models(model: type[Model]) -> st.SearchStrategy[Model]:
     """Instances of a model; those of its values that a rule between fields forbids are left out."""
     schema = model.model_json_schema()
@@ -76,8 +78,8 @@ def _allowed(model: type[BaseModel], value: object) -> bool:
 def _of(schema: Json, root: Json) -> Drawn:
     if "$ref" in schema:
         return _of(root["$defs"][schema["$ref"].rpartition("/")[2]], root)
-    if "anyOf" in schema:
-        return st.one_of([_of(one, root) for one in schema["anyOf"] if one != {"type": "null"}])
+    if either := schema.get("anyOf", schema.get("oneOf")):
+        return st.one_of([_of(one, root) for one in either if one != {"type": "null"}])
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:

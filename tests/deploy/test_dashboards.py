@@ -16,7 +16,7 @@ from processors.contract.statuses import RANKS
 from processors.domain.statuses import Arrival
 from processors.stream import metrics as stream
 from sinks import metrics as sinks
-from sinks.ledger.port import OPEN
+from sinks.ledger.entries import OPEN, REFUSALS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -44,6 +44,7 @@ VALUES: Mapping[tuple[str, str], frozenset[str]] = {
     ("switchhook_processors_statuses_total", "arrival"): frozenset(Arrival),
     ("switchhook_processors_rules_total", "outcome"): frozenset(processors.FIRED),
     ("switchhook_sinks_open", "state"): frozenset(map(str, OPEN)),
+    ("switchhook_sinks_refused_total", "reason"): frozenset(REFUSALS),
 }
 
 TARGET_LABELS = {"job", "instance"}  # Prometheus puts them on whatever it scrapes

@@ -11,7 +11,7 @@ from tests.histories.oracle import Truth, Value
 CLASSES: Mapping[int, str] = {
     30003: "handset",
     30005: "handset",
-    21610: "handset",
+    21610: "opted_out",
     30006: "carrier",
     30008: "carrier",
     30007: "content",

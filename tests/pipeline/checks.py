@@ -114,23 +114,27 @@ def _outcomes_are_honest(world: World, actions: Mapping[str, Action]) -> None:
         known = results.get(result.action_id)
         assert known is None or known.outcome is Outcome.UNKNOWN or known == result, "only unknown is not the end"
         results[result.action_id] = result
-    lost = {envelope.correlation for envelope in world.provider.dropped}
+    unwilling = _unwilling(world)
     for action_id_, action in actions.items():
         effects, outcome = world.provider.effects[action_id_], results[action_id_].outcome
         if REPEATABLE[action.type]:
             assert outcome is Outcome.DONE
             continue
-        assert effects <= 1, "nobody is written to twice"
-        assert effects == 1 or outcome is Outcome.UNKNOWN, "the outcome is honest"
-        if not effects:
-            met = world.faults.met
-            assert met["Crash"] or met["LedgerUnavailable"], "only who dies between claim and request leaves no effect"
-        elif outcome is Outcome.UNKNOWN:
-            assert action_id_ in lost, "what a callback showed is not unknown for ever"
-        else:
-            # Whatever the answers, the state has learned what they would have shown.
-            row = world.rows.rows[world.provider.made[action_id_]]
-            assert (row.facts.text("body"), row.facts.text("correlation")) == ("hello", action_id_)
+        if results[action_id_].reason == "opted_out":
+            assert (effects, outcome) == (0, Outcome.REFUSED)
+            assert getattr(action, "to", None) in unwilling, "only who does not want to be written to is not"
+            continue
+        assert (effects, outcome) == (1, Outcome.DONE), "nobody is written to twice, and nothing stays unknown"
+        # Whatever the answers, the state has learned what they would have shown.
+        row = world.rows.rows[world.provider.made[action_id_]]
+        assert (row.facts.text("body"), row.facts.text("correlation")) == (getattr(action, "body", None), action_id_)
+
+
+def _unwilling(world: World) -> set[str | None]:
+    """Who is told to have opted out, by what they wrote or by what became of a message to them."""
+    events = [envelope.event for envelope in _heard(world)]
+    refused = {event.to for event in events if getattr(event, "error_code", None) == 21610}  # type: ignore[union-attr]
+    return refused | {event.from_ for event in events if getattr(event, "opt_out_type", None) == "STOP"}  # type: ignore[union-attr]
 
 
 def _changes_show_the_rows(world: World, rows: Mapping[str, Resource]) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from email.utils import format_datetime
 from typing import Any
 
 from ingest.contract import events as e
@@ -11,10 +12,12 @@ from processors.contract.actions import REPEATABLE, Action, AnyList, CreateMessa
 from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 from tests.histories.generator import lived
 from tests.histories.oracle import Truth, truths
-from tests.histories.voice import ACCOUNT, OURS, THEIRS
+from tests.histories.voice import ACCOUNT, OURS, START, THEIRS
 from tests.pipeline.twins import Clock
 
 SIDS = {"messages": ("SM", "MM"), "calls": ("CA",), "recordings": ("RE",), "conferences": ("CF",)}
+
+FILTERS = {"status": "status", "to": "to", "from": "from_"}
 
 # What a resource is shown as of whose status no callback tells.
 UNTOLD = {"message": "queued", "call": "in-progress", "recording": "completed", "conference": "in-progress"}
@@ -60,7 +63,9 @@ class Provider:
         else:
             self.wire.append(envelope)
 
-    def message(self, correlation: str | None, to: str = THEIRS) -> str:
+    def message(
+        self, correlation: str | None, to: str = THEIRS, sender: str | None = OURS, body: str | None = "hello"
+    ) -> str:
         """A message is made: what an answer would show is kept, its callbacks go on the wire."""
         self.last, key = self._clock.now, self.sid("SM")
         end = self._chance.choice(["delivered", "undelivered", "failed", "sent"])
@@ -70,9 +75,10 @@ class Provider:
             "account_sid": ACCOUNT,
             "status": end,
             "error_code": code,
-            "body": "hello",
+            "body": body,
             "direction": "outbound-api",
-            "from": OURS,
+            "date_created": format_datetime(self._clock.now),
+            "from": sender,
             "to": to,
         }
         for name in dict.fromkeys([*([] if end == "failed" else ["sent"]), end]):
@@ -104,7 +110,7 @@ class Provider:
         body: Mapping[str, Any] = {}
         if isinstance(action, CreateMessage):
             self.effects[action.id] += 1
-            key = self.made[action.id] = self.message(action.id, action.to)
+            key = self.made[action.id] = self.message(action.id, action.to, action.from_, action.body)
             if action.to in self.ours:
                 self.receive(action.from_ or OURS, action.to, action.body or "")
             body = {**self._bodies[key], "status": "queued", "error_code": None}  # as it was then
@@ -120,11 +126,12 @@ class Provider:
     def page(self, action: AnyList) -> Reply:
         """All there is of a kind, whatever its time: a list may always show what one knows already."""
         family = action.type.partition(".")[0]
-        status = getattr(action, "status", None)
+        sought = {name: getattr(action, field, None) for name, field in FILTERS.items()}
         items = [
-            body
+            {"date_created": format_datetime(START), **body} if family == "messages" else body
             for key, body in self._bodies.items()
-            if key.startswith(SIDS[family]) and (status is None or body["status"] == status)
+            if key.startswith(SIDS[family])
+            and all(value is None or body.get(name) == value for name, value in sought.items())
         ]
         return self._answered(Done(200, {family: items, "next_page_uri": None}))
 

@@ -5,7 +5,7 @@ import pytest
 from processors.contract.actions import depth
 from processors.domain.rulebook import write_down
 from processors.domain.rules import parse_rules
-from sinks.ledger.port import State
+from sinks.ledger.entries import State
 from tests.histories.voice import OURS
 from tests.pipeline.world import World
 

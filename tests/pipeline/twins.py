@@ -10,7 +10,9 @@ from processors.domain.stamps import Stamp
 from processors.store.port import Forgotten, MemoryStore, StoreUnavailable
 from processors.stream.batch import Batch, Record
 from processors.stream.producer import BrokerUnavailable, Outgoing
-from sinks.ledger.port import Entry, LedgerUnavailable, MemoryLedger, Settlement
+from sinks.ledger.entries import Entry, Search, Settlement, State
+from sinks.ledger.limits import Terms
+from sinks.ledger.port import Claimed, LedgerUnavailable, MemoryLedger
 from tests.histories.voice import START
 from tests.pipeline.faults import Crash, Faults, Freeze
 
@@ -69,11 +71,24 @@ class Entries(MemoryLedger):
         await self._faults.meet(LedgerUnavailable, Crash)
         return recorded
 
-    async def claim(self, limit: int, now: float, lease: float, cap: int) -> Sequence[Entry]:
+    def turns(self, now: float, terms: Terms) -> Sequence[float]:
+        """When something can be claimed: now, or at the times when it may be."""
+        if any(self._heads(now, terms.patience)):
+            return [now]
+        waiting = [entry for entry in self.entries.values() if entry.state in (State.WAITING, State.UNKNOWN)]
+        times = [time for entry in waiting for time in (entry.due, entry.since + terms.patience)]
+        return [time for time in times if time > now]
+
+    async def claim(self, limit: int, now: float, terms: Terms) -> Claimed:
         await self._faults.meet(LedgerUnavailable, Crash)
-        claimed = await super().claim(limit, now, lease, cap)
+        claimed = await super().claim(limit, now, terms)
         await self._faults.meet(LedgerUnavailable, Crash)
         return claimed
+
+    async def searched(self, search: Search, now: float) -> None:
+        await self._faults.meet(LedgerUnavailable, Crash)
+        await super().searched(search, now)
+        await self._faults.meet(LedgerUnavailable, Crash)
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         await self._faults.meet(LedgerUnavailable, Crash)

@@ -5,8 +5,9 @@ be the last one before a crash, or find its process frozen while another one tak
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,19 +27,30 @@ from processors.metrics import create_metrics
 from processors.stream.batch import Handler
 from processors.stream.producer import Outgoing
 from processors.sweep import Plan, Sweep, SweepMetrics
+from sinks.ledger.answers import settle
+from sinks.ledger.entries import Entry, Search, Settlement, Sought, State
+from sinks.ledger.limits import Limits, MessageRates, Terms
 from sinks.ledger.listing import read_list
-from sinks.ledger.performing import observation, outgoing, settle
-from sinks.ledger.port import Entry, State
+from sinks.ledger.publishing import observation, outgoing
 from sinks.ledger.recording import Recorder, Sightings
+from sinks.ledger.resolving import Item, Untold, neighbourhood, search
 from sinks.metrics import create_metrics as create_sink_metrics
-from sinks.twilio.replies import Reply
+from sinks.twilio.replies import Done, Reply
 from tests.histories.voice import ACCOUNT
 from tests.pipeline.faults import AWAY, Crash, Faults, Freeze, drive
 from tests.pipeline.provider import Provider
 from tests.pipeline.twins import Clock, Entries, Rows, Topics
 
 PREFIX, HASH_KEY = "comms", b"0123456789abcdef"
-LEASE = 60.0
+SETTLE = 30.0
+# A world is about what is asked for and how often, not about when.
+FAST = Limits(
+    messages=MessageRates(**dict.fromkeys(MessageRates.model_fields, 10_000)),
+    reads=10_000,
+    changes=10_000,
+    requests=10_000,
+)
+TERMS = Terms(settle=SETTLE, limits={ACCOUNT: FAST})
 EVENTS = [topic.called(PREFIX) for topic in EVENT_TOPICS]
 MOST_STEPS = 20_000
 
@@ -78,13 +90,15 @@ class World:
     """`faults` strike so often at the most; with `drop` some callbacks are never delivered."""
 
     def __init__(self, seed: int, rules: Rulebook, *, cap: int = 100, faults: int = 6, drop: float = 0.0) -> None:
-        self.rules, self.cap, self.drop = rules, cap, drop
+        self.rules, self.drop = rules, drop
+        self.terms = replace(TERMS, per_recipient_hour=cap)
         self.chance = random.Random(seed)
         self.clock, self.faults = Clock(), Faults(self.chance, faults)
         self.topics, self.rows, self.ledger = Topics(self.faults), Rows(self.faults), Entries(self.faults)
         self.provider = Provider(self.chance, self.clock, lose=self.chance.choice([0.0, 0.2, 0.5]), drop=drop)
         self.posted: list[Outgoing] = []  # by others, and not yet in the topics
-        self.answers: list[tuple[Entry, Reply]] = []  # in memory only: a crash loses them
+        self.answers: list[Settlement | Search] = []  # in memory only: a crash loses them
+        self.sought: Counter[Sought] = Counter()
         self.frozen: list[Running] = []
         self.was_overtaken_and_died = False
         """Whether a process of the brain ended early after one had been frozen."""
@@ -141,7 +155,7 @@ class World:
             steps += [self.deliver, self.deliver]
         if any(self.topics.behind(*each) for each in self.consumers):
             steps += [self.consume, self.consume]
-        if any(entry.state is State.WAITING and entry.due <= now for entry in entries) or self._expires() <= now:
+        if now in self.ledger.turns(now, self.terms) or self._expires() <= now:
             steps.append(self.act)
         if any(not entry.published for entry in entries):
             steps.append(self.publish)
@@ -167,9 +181,9 @@ class World:
     def _wait(self) -> bool:
         """Until the next thing that somebody waits for; whether there is one."""
         now = self.clock.now
-        entries = self.ledger.entries.values()
-        times = [datetime.fromtimestamp(entry.due, UTC) for entry in entries if entry.state is State.WAITING]
-        times += [datetime.fromtimestamp(expires, UTC) for expires in (self._expires(),) if expires < 1e12]
+        turns = [*self.ledger.turns(now.timestamp(), self.terms), self._expires()]
+        # A little later, since a time of the ledger's may fall between two of the clock's microseconds.
+        times = [datetime.fromtimestamp(turn + 1e-6, UTC) for turn in turns if turn < 1e12]
         times += [due for due in (self._due(),) if due is not None]
         if times:
             self.clock.until(min(times))
@@ -189,7 +203,7 @@ class World:
 
     def _expires(self) -> float:
         running = (entry for entry in self.ledger.entries.values() if entry.state is State.RUNNING)
-        waited = {entry.action.id for entry, _ in self.answers}
+        waited = {answer.action_id for answer in self.answers}
         return min((entry.leased_until for entry in running if entry.action.id not in waited), default=1e12)
 
     def _due(self) -> datetime | None:
@@ -277,11 +291,26 @@ class World:
 
     async def _act(self) -> None:
         now = self.clock.seconds()
-        await self.ledger.expire(now)
-        for entry in await self.ledger.claim(self.chance.randint(1, 5), now, LEASE, self.cap):
+        await self.ledger.expire(now, SETTLE)
+        for entry in (await self.ledger.claim(self.chance.randint(1, 5), now, self.terms)).entries:
             await self.faults.meet(Crash)
-            self.answers.append((entry, await self._reply(entry)))
+            self.answers.append(await self._answer(entry))
             await self.faults.meet(Crash)
+
+    async def _answer(self, entry: Entry) -> Settlement | Search:
+        if not entry.is_search:
+            now = self.clock.seconds()
+            return settle(entry, await self._reply(entry), now + 1, now + SETTLE)
+        found, sid = await search(entry, await self.ledger.alike(entry, *neighbourhood(entry)), self._items)
+        self.sought[found] += 1
+        return Search(entry.action.id, entry.fence, entry.absences, found, self.clock.seconds() + SETTLE, sid)
+
+    async def _items(self, action: AnyList, since: datetime) -> Sequence[Item]:
+        reply = self.provider.page(action)
+        if not isinstance(reply, Done):
+            raise Untold
+        items: Sequence[Item] = reply.body["messages"]  # type: ignore[assignment]  # nothing else is made in a world
+        return items
 
     async def _reply(self, entry: Entry) -> Reply:
         action = entry.action
@@ -303,13 +332,15 @@ class World:
 
     def answer(self) -> None:
         at, now = self.chance.randrange(len(self.answers)), self.clock.seconds()
-        drive(self.ledger.settle([settle(*self.answers[at], now + 1)], now))
+        answer = self.answers[at]
+        told = self.ledger.searched(answer, now) if isinstance(answer, Search) else self.ledger.settle([answer], now)
+        drive(told)
         self.answers.pop(at)
 
     def publish(self) -> None:
         drive(self._publish())
 
     async def _publish(self) -> None:
-        entries = await self.ledger.unpublished(10)
+        entries = await self.ledger.unpublished(10, self.clock.seconds(), 0.0)
         await self.topics.publish([record for entry in entries for record in outgoing(entry, PREFIX)])
         await self.ledger.published(entries)

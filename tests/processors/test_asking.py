@@ -216,7 +216,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ]:
         envelope = Envelope(event, "test", NOW, correlation=correlation)
         statement = read(envelope)
-        step = fold(rows.get(statement.key), statement, envelope, write_down(EXAMPLES), HASH_KEY)
+        step = fold(rows.get(statement.key), statement, write_down(EXAMPLES), HASH_KEY)
         rows[statement.key] = step.resource._replace(version=1)
 
     async def write() -> None:
@@ -231,7 +231,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_why_tells_facts_rules_and_actions_without_what_is_personal(capsys: Captured) -> None:
     assert main(["why", MESSAGE]) == 0
     told = capsys.readouterr().out
-    for part in ("undelivered, ended", "sent", "30005", "welcome-7", "resend-undelivered fires", "-d1"):
+    for part in ("undelivered, ended", "sent", "30005", "welcome-7", "resend-undelivered is met", "-d1"):
         assert part in told
     assert told.index(" sent ") < told.index(" undelivered "), "in the order of their ranks"
     assert "to is known" in told
@@ -261,6 +261,55 @@ def test_why_tells_the_legs_and_recordings_of_a_call_and_which_rule_is_due(capsy
     assert "call-again-when-busy is switched off, and would fire" in told
     assert re.search(r"→ +\{\"type\":\"calls.create\",\"id\":\"[0-9a-f]{24}-d1\"\}", told)
     assert "5550001111" not in told
+
+
+LATER = """
+rules:
+  - name: came-later
+    when: {kind: message, status: undelivered}
+    then: [{action: messages.fetch, with: {message_sid: "{key}"}}]
+  - name: settles-later
+    when: {kind: message, status: undelivered}
+    settle: 30s
+    then: [{action: messages.fetch, with: {message_sid: "{key}"}}]
+"""
+
+
+@pytest.mark.usefixtures("state")
+def test_why_does_not_claim_that_a_rule_fired_which_may_have_come_later(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "later.yaml").write_text(LATER)
+    assert main(["why", MESSAGE, "--rules", str(tmp_path / "later.yaml")]) == 0
+    told = capsys.readouterr().out
+    assert "came-later is met, since 2026-01-01T00:00:00.000000Z or later; if the worker had it by then" in told
+    assert "fires" not in told
+    assert main(["why", MESSAGE, "--rules", str(tmp_path / "later.yaml"), "--json"]) == 0
+    assert all("fires" not in rule for rule in json.loads(capsys.readouterr().out)["rules"])
+
+
+@pytest.mark.parametrize(
+    ("due", "told"),
+    [
+        (None, "was to be judged at 2026-01-01T00:00:30.000000Z and has not been; it will be with the next event"),
+        ("2026-01-01T00:00:31.000000Z", "it will be at 2026-01-01T00:00:31.000000Z, or with the next event"),
+        ("2026-01-01T00:00:30.000000Z", "is judged at 2026-01-01T00:00:30.000000Z, and would fire as things are"),
+    ],
+)
+@pytest.mark.usefixtures("state")
+def test_why_says_when_a_rule_that_settles_is_judged_by_when_the_row_is_looked_at(
+    due: str | None, told: str, tmp_path: Path, capsys: Captured
+) -> None:
+    asyncio.run(planned(f"sqlite+aiosqlite:///{tmp_path}/state.sqlite", due))
+    (tmp_path / "later.yaml").write_text(LATER)
+    assert main(["why", MESSAGE, "--rules", str(tmp_path / "later.yaml")]) == 0
+    assert told in capsys.readouterr().out
+
+
+async def planned(url: str, due: str | None) -> None:
+    store = await open_store(url)
+    row = (await store.read([MESSAGE]))[MESSAGE]
+    assert isinstance(row, Resource)
+    await store.write([row._replace(due=due, version=row.version + 1)], {MESSAGE: row.version})
+    await store.close()
 
 
 @pytest.mark.usefixtures("state")

@@ -8,8 +8,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from kafka.admin import KafkaAdminClient, NewTopic
 
+from deploy.asyncapi import DEAD_LETTER_HEADERS, RECORD_HEADERS
 from ingest.contract.kafka import Kafka, place
 from processors.redrive import Found, Left, Mark, Wanted, add_arguments, connected, put_back, redrive, run, told
 from processors.stream.batch import Record
@@ -42,6 +44,16 @@ class TestOneLetter:
         again = put_back(consumed(letter(headers=back.headers[1:])), Wanted("comms"))
         assert isinstance(again, Outgoing)
         assert again.headers[-1] == ("dl_redriven", b"2")
+
+    def test_what_it_then_has_in_its_headers_is_described(self) -> None:
+        back = put_back(consumed(letter()), Wanted("comms"))
+        assert isinstance(back, Outgoing)
+        assert {name for name, _ in back.headers} <= RECORD_HEADERS.keys()
+        once_more = letter(headers=back.headers[1:])
+        assert {name for name, _ in once_more.headers} <= {*RECORD_HEADERS, *DEAD_LETTER_HEADERS}
+        for headers in (RECORD_HEADERS, DEAD_LETTER_HEADERS):
+            assert Draft202012Validator(headers["dl_redriven"]).is_valid("1")
+            assert not Draft202012Validator(headers["dl_redriven"]).is_valid("once")
 
     def test_it_does_not_go_back_for_ever(self) -> None:
         thrice = consumed(letter(headers=(("dl_redriven", b"3"),)))

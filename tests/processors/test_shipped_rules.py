@@ -130,7 +130,7 @@ def asked(name: str, history: Sequence[Said]) -> Sequence[Action]:
     for second, (event, correlation) in enumerate(history):
         envelope = Envelope(event, "test", NOW + timedelta(seconds=second), correlation=correlation)
         statement = read(envelope)
-        step = fold(rows.get(statement.key), statement, envelope, rules, HASH_KEY)
+        step = fold(rows.get(statement.key), statement, rules, HASH_KEY)
         rows[statement.key] = step.resource
         actions += [each.action for each in step.actions if each.action is not None]
     for row in rows.values():

@@ -2,130 +2,32 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from ingest.contract.kafka import place
-from processors.contract.actions import Action
-from processors.contract.changes import Change, Kind
-from processors.contract.codec import decode_action, decode_change
-from processors.domain.due import Deadlines, due, later
-from processors.domain.facts import Attribute, Facts, Resource, merge
-from processors.domain.rulebook import judged, write_down
-from processors.domain.rules import parse_rules
+from processors.domain.due import later
+from processors.domain.facts import Facts, Resource, merge
+from processors.domain.rulebook import judged
 from processors.domain.stamps import Stamp, stamp
-from processors.domain.sweeping import Windows
-from processors.metrics import create_metrics
 from processors.store.port import MemoryStore, StoreUnavailable
-from processors.stream.producer import BrokerUnavailable, MemoryProducer
-from processors.sweep import Plan, Sweep, SweepMetrics, partition_count
-from tests.conftest import Broker, until
-from tests.processors.stream.conftest import create_topic
-
-START = datetime(2026, 1, 1, tzinfo=UTC)
-ACCOUNT = "AC" + "0" * 32
-CONFERENCE = "CF" + "4" * 32
-HOUR, DAY = 3600.0, 86_400.0
-PARTITIONS = 12
-LENGTH: Mapping[Kind, float] = {"message": 300.0, "call": 300.0, "recording": 300.0, "conference": 3600.0}
-PLAN = Plan((), Windows(LENGTH), poll=0.01, retry_first=0.01, retry_most=0.02)
-DEADLINES = Deadlines(
-    {"message": HOUR, "call": HOUR, "recording": HOUR, "conference": HOUR, "participant": HOUR}, attempts=3
+from tests.conftest import until
+from tests.processors.sweeper import (
+    ACCOUNT,
+    CONFERENCE,
+    DAY,
+    HOUR,
+    PARTITIONS,
+    PLAN,
+    START,
+    Bench,
+    call,
+    conference,
+    message,
+    participant,
 )
-RULES = write_down(
-    parse_rules(
-        """
-rules:
-  - name: no-receipt
-    when: {kind: message, status: sent}
-    settle: 30s
-    unless: {status: delivered}
-    then: [{action: messages.create, with: {to: "{to}", from: "{from}", body: "Did you get it?"}}]
-  - name: only-tried
-    when: {kind: recording, status: paused}
-    settle: 30s
-    dry_run: true
-    then: [{action: recordings.fetch, with: {recording_sid: "{key}"}}]
-"""
-    )
-)
-
-
-@dataclass
-class Bench:
-    """A sweep with its twins; `pass_time` is the only clock."""
-
-    plan: Plan = PLAN
-    dry_run: bool = False
-    store: MemoryStore = field(default_factory=MemoryStore)
-    producer: MemoryProducer = field(default_factory=MemoryProducer)
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    seconds: float = 0.0
-    sweep: Sweep = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sweep = self.worker(self.registry)
-
-    def worker(self, registry: CollectorRegistry) -> Sweep:
-        return Sweep(
-            self.store, self.producer, RULES, DEADLINES, self.plan, create_metrics(registry), SweepMetrics(registry),
-            "comms", b"0123456789abcdef", self.now, partitions, self.dry_run,
-        )  # fmt: skip
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.seconds)
-
-    async def after(self, seconds: float) -> bool:
-        self.seconds = seconds
-        return await self.sweep.run_once()
-
-    def put(self, *rows: Resource) -> None:
-        self.store.rows.update({row.key: row._replace(due=due(row, RULES, DEADLINES)) for row in rows})
-
-    def actions(self) -> Sequence[Action]:
-        return [decode_action(r.value) for r in self.producer.records if r.topic == "comms.actions"]
-
-    def changes(self) -> Sequence[Change]:
-        return [decode_change(r.value) for r in self.producer.records if r.topic == "comms.changes"]
-
-    def counted(self, name: str, **labels: str) -> float | None:
-        return self.registry.get_sample_value(f"switchhook_processors_{name}", labels)
-
-
-async def partitions() -> int:
-    return PARTITIONS
-
-
-def message(number: int = 1, *more: str, received: Stamp | None = None) -> Resource:
-    seen = {name: (received or stamp(START), None) for name in ("queued", "sent", *more)}
-    attributes: dict[str, Attribute] = {
-        "from": ("+15550001111", -1, ""),
-        "to": ("+15552223333", -1, ""),
-        "unsolicited": (True, -1, ""),
-    }
-    return Resource(f"SM{number:032x}", "message", ACCOUNT, 1, Facts(seen, attributes=attributes))
-
-
-def call(number: int = 1, received: Stamp | None = None) -> Resource:
-    seen = {"ringing": (received or stamp(START), None)}
-    return Resource(f"CA{number:032x}", "call", ACCOUNT, 1, Facts(seen))
-
-
-def ended(number: int = 1, received: Stamp | None = None) -> Resource:
-    row = call(number, received)
-    return row._replace(facts=row.facts._replace(statuses={"completed": row.facts.statuses["ringing"]}))
-
-
-def participant(number: int = 1) -> Resource:
-    facts = Facts(events={"participant-join": (stamp(START), None)}, attributes={"present": (True, 1, "")})
-    return Resource(f"{CONFERENCE}/CA{number:032x}", "participant", ACCOUNT, 1, facts)
-
-
-def conference(*statuses: str) -> Resource:
-    return Resource(CONFERENCE, "conference", ACCOUNT, 1, Facts(dict.fromkeys(statuses, (stamp(START), None))))
 
 
 async def test_what_is_not_due_is_left_alone() -> None:
@@ -337,103 +239,3 @@ async def test_anything_unknown_ends_it_with_the_fault() -> None:
     bench.store.claim = broken  # type: ignore[method-assign]
     with pytest.raises(ZeroDivisionError):
         await bench.sweep.run()
-
-
-# The rate.
-
-
-async def test_lookups_keep_to_the_rate_and_rules_do_not_wait_for_them() -> None:
-    bench = Bench(plan=PLAN._replace(rate=10.0))
-    late = later(stamp(START), HOUR - 100)
-    bench.put(*(call(number) for number in range(100)), message(received=late))
-    await bench.after(HOUR)
-    assert len([a for a in bench.actions() if a.type == "calls.fetch"]) == 10
-    assert len([a for a in bench.actions() if a.type == "messages.create"]) == 1
-    assert bench.counted("put_off_total") == 90
-    for _ in range(2000):
-        await bench.after(bench.seconds + 1)
-    asked = [a.id for a in bench.actions() if a.type == "calls.fetch"]
-    assert len(asked) == len(set(asked)) == 100
-
-
-async def test_more_than_fits_at_once_is_gone_on_with_without_a_pause() -> None:
-    bench = Bench(plan=PLAN._replace(at_once=2, rate=100.0))
-    bench.put(*(call(number) for number in range(5)))
-    assert [await bench.after(HOUR) for _ in range(3)] == [True, True, False]
-
-
-# Windows.
-
-
-LISTING = PLAN._replace(accounts=(ACCOUNT,), rate=1000.0)
-
-
-async def test_every_kind_is_listed_and_two_workers_ask_for_the_same() -> None:
-    bench = Bench(plan=LISTING)
-    await bench.sweep.run_once()
-    first = [action.id for action in bench.actions()]
-    assert {action.type for action in bench.actions()} == {
-        "messages.list", "calls.list", "recordings.list", "conferences.list",
-    }  # fmt: skip
-    assert len(first) == len(set(first)) == int(bench.counted("listed_total", kind="message") or 0) * 3 + 2
-    await bench.worker(CollectorRegistry()).run_once()
-    assert [action.id for action in bench.actions()][len(first) :] == first
-
-
-async def test_a_window_is_listed_once_a_worker() -> None:
-    bench = Bench(plan=LISTING)
-    for seconds in range(0, 3600, 10):
-        await bench.after(seconds)
-    ids = [action.id for action in bench.actions()]
-    assert len(ids) == len(set(ids))
-
-
-async def test_lists_wait_for_the_broker_and_leave_half_of_the_rate_to_lookups() -> None:
-    bench = Bench(plan=LISTING._replace(rate=10.0))
-    bench.put(*(call(number) for number in range(100)))
-    bench.producer.failures = 1
-    with pytest.raises(BrokerUnavailable):
-        await bench.after(HOUR)
-    await bench.after(HOUR + 1)
-    types = [action.type for action in bench.actions()]
-    assert sum(name.endswith(".list") for name in types) == types.count("calls.fetch") == 5
-    for _ in range(60):
-        await bench.after(bench.seconds + 1)
-    assert bench.counted("listed_total", kind="message") >= 12  # type: ignore[operator]
-
-
-# Retention.
-
-
-async def test_rows_that_learn_nothing_are_taken_away_in_time_and_their_keys_later() -> None:
-    bench = Bench(plan=PLAN._replace(retention=10 * DAY, remembered=20 * DAY))
-    bench.put(ended(1), ended(2, received=later(stamp(START), 5 * DAY)))
-    await bench.after(11 * DAY)
-    assert list(bench.store.rows) == [ended(2).key]
-    assert bench.counted("expired_total") == 1
-    await bench.after(32 * DAY)
-    assert (bench.store.rows, list(bench.store.tombstones)) == ({}, [ended(2).key])
-
-
-async def test_without_retention_rows_stay() -> None:
-    bench = Bench(plan=PLAN._replace(retention=0.0))
-    bench.put(ended())
-    await bench.after(10_000 * DAY)
-    assert list(bench.store.rows) == [ended().key]
-
-
-async def test_how_late_the_sweep_is_can_be_seen() -> None:
-    bench = Bench()
-    bench.put(call())
-    await bench.after(HOUR + 90)
-    assert bench.counted("overdue_seconds") == 90
-    await bench.after(HOUR + 91)
-    assert bench.counted("overdue_seconds") == 0
-
-
-@pytest.mark.broker
-async def test_the_broker_says_how_many_partitions_a_topic_has(broker: Broker, prefix: str) -> None:
-    create_topic(broker.kafka(), f"{prefix}.changes", 3)
-    assert await partition_count(broker.kafka(), f"{prefix}.changes") == 3
-    with pytest.raises(BrokerUnavailable):
-        await partition_count(broker.kafka(), f"{prefix}.nothing")

@@ -35,7 +35,7 @@ class Counted:
         event = e.MessageUpdated(account_sid=ACCOUNT, message_sid=SID, status=status, error_code=code)
         event = event.model_copy(update={"id": event_id(event)})
         envelope = Envelope(event, "test", START + timedelta(seconds=seconds))
-        step = fold(self.rows.get(SID), read(envelope), envelope, write_down(Rules()), b"0123456789abcdef")
+        step = fold(self.rows.get(SID), read(envelope), write_down(Rules()), b"0123456789abcdef")
         self.rows[SID] = step.resource
         if step.change is not None:
             key, value, headers = encode_change(step.change)

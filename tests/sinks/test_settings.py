@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from sinks.settings import read_settings
+
 ROOT = Path(__file__).parents[2]
 GOOD = "accounts: [{sid: AC00000000000000000000000000000001, password: top-secret}]"
 
@@ -65,6 +67,51 @@ def test_a_missing_file_two_equal_accounts_and_a_short_lease_are_told(tmp_path: 
     lease = {"SWITCHHOOK_SINKS_LEASE_SECONDS": "5", "SWITCHHOOK_SINKS_ACCOUNTS_FILE": str(good)}
     code, said = run("sinks", "actions", **lease, **url)
     assert (code, "LEASE_SECONDS must be above" in said) == (2, True)
+
+
+def test_limits_that_no_provider_has_and_ids_that_are_forgotten_too_early_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "accounts.yaml"
+    path.write_text(
+        GOOD.replace("top-secret", "top-secret, limits: {calls: 0, messages: {pigeon: 1}, senders: {x: fast}}")
+    )
+    code, said = run(
+        "sinks",
+        "actions",
+        SWITCHHOOK_SINKS_ACCOUNTS_FILE=str(path),
+        SWITCHHOOK_SINKS_PUBLIC_BASE_URL="https://hooks.example.com",
+        SWITCHHOOK_SINKS_RETENTION="86400",
+        SWITCHHOOK_SINKS_CAP_PER_ACCOUNT_DAY="0",
+    )
+    assert code == 2
+    for part in (
+        "limits.calls",
+        "limits.messages.pigeon",
+        "limits.senders.x",
+        "performed again",
+        "CAP_PER_ACCOUNT_DAY",
+    ):
+        assert part in said
+    assert "top-secret" not in said
+
+
+def test_an_account_has_the_published_limits_until_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "accounts.yaml"
+    path.write_text(GOOD.replace("top-secret", "top-secret, limits: {calls: 5, senders: {'+15005550006': 50}}"))
+    for name in [name for name in os.environ if name.startswith("SWITCHHOOK_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SWITCHHOOK_SINKS_ACCOUNTS_FILE", str(path))
+    monkeypatch.setenv("SWITCHHOOK_SINKS_PUBLIC_BASE_URL", "https://hooks.example.com")
+    monkeypatch.setenv("SWITCHHOOK_SINKS_DRY_RUN", "true")
+    settings, _ = read_settings()
+    pace = settings.pace()
+    sid = "AC00000000000000000000000000000001"
+    limits = pace.terms.of(sid)
+    assert [limits.rate(f"{sid} {lane}") for lane in ("calls", "reads", "from +15005550006", "from +12025550123")] == [
+        5, 20, 50, 1,
+    ]  # fmt: skip
+    assert (pace.terms.dry_run, pace.terms.lease, pace.request, pace.is_stopped) == (True, 60, 15, False)
 
 
 def test_one_environment_serves_all_commands_of_the_stage(tmp_path: Path) -> None:

@@ -6,10 +6,25 @@ Parameter names are the provider's in snake_case; https://www.twilio.com/docs/us
 from collections.abc import Mapping
 from typing import Annotated, get_args
 
-from pydantic import Field, PositiveInt, TypeAdapter
+from pydantic import ConfigDict, Field, PositiveInt, TypeAdapter
 
-from processors.contract.actions.action import ActionBase, ActionId, Address, ListAction, Sender, depth
+from processors.contract.actions.accounts import (
+    AccountsAction,
+    FetchAccount,
+    FetchBalance,
+    ListAccounts,
+)
+from processors.contract.actions.action import (
+    ActionBase,
+    ActionId,
+    Address,
+    ListAction,
+    ListForResult,
+    Sender,
+    depth,
+)
 from processors.contract.actions.calls import (
+    CallsAction,
     CancelCall,
     CreateCall,
     DeleteCall,
@@ -19,27 +34,67 @@ from processors.contract.actions.calls import (
     RedirectCall,
 )
 from processors.contract.actions.conferences import (
-    AddParticipant,
+    AnnounceToConference,
+    ConferencesAction,
     EndConference,
     FetchConference,
-    FetchParticipant,
-    HoldParticipant,
+    ListConferenceRecordings,
     ListConferences,
-    ListParticipants,
-    MuteParticipant,
-    RemoveParticipant,
-    UnholdParticipant,
-    UnmuteParticipant,
 )
 from processors.contract.actions.messages import (
     CancelMessage,
     CreateMessage,
+    DeleteMedia,
     DeleteMessage,
+    FetchMedia,
     FetchMessage,
+    GiveFeedback,
+    ListMedia,
     ListMessages,
+    MessagesAction,
     UpdateMessage,
 )
-from processors.contract.actions.recordings import DeleteRecording, FetchRecording, ListRecordings
+from processors.contract.actions.numbers import (
+    BuyNumber,
+    ConfigureNumber,
+    DeleteCallerId,
+    FetchCallerId,
+    FetchNumber,
+    ListCallerIds,
+    ListNumbers,
+    NumbersAction,
+    ReleaseNumber,
+    SearchNumbers,
+    UpdateCallerId,
+    VerifyCallerId,
+)
+from processors.contract.actions.participants import (
+    AddParticipant,
+    AnnounceToParticipant,
+    CoachParticipant,
+    FetchParticipant,
+    HoldParticipant,
+    ListParticipants,
+    MuteParticipant,
+    ParticipantsAction,
+    RemoveParticipant,
+    UnholdParticipant,
+    UnmuteParticipant,
+    UpdateParticipant,
+)
+from processors.contract.actions.recordings import (
+    DeleteRecording,
+    DeleteTranscription,
+    FetchRecording,
+    FetchTranscription,
+    ListRecordings,
+    ListTranscriptions,
+    PauseRecording,
+    RecordingsAction,
+    ResumeRecording,
+    StartRecording,
+    StopRecording,
+)
 
 __all__ = [
     "ACTIONS",
@@ -51,106 +106,102 @@ __all__ = [
     "ActionId",
     "AddParticipant",
     "Address",
+    "AnnounceToConference",
+    "AnnounceToParticipant",
     "AnyList",
+    "BuyNumber",
     "CancelCall",
     "CancelMessage",
+    "CoachParticipant",
+    "ConfigureNumber",
     "CreateCall",
     "CreateMessage",
     "DeleteCall",
+    "DeleteCallerId",
+    "DeleteMedia",
     "DeleteMessage",
     "DeleteRecording",
+    "DeleteTranscription",
     "EndConference",
+    "FetchAccount",
+    "FetchBalance",
     "FetchCall",
+    "FetchCallerId",
     "FetchConference",
+    "FetchMedia",
     "FetchMessage",
+    "FetchNumber",
     "FetchParticipant",
     "FetchRecording",
+    "FetchTranscription",
+    "GiveFeedback",
     "HangUpCall",
     "HoldParticipant",
+    "ListAccounts",
     "ListAction",
+    "ListCallerIds",
     "ListCalls",
+    "ListConferenceRecordings",
     "ListConferences",
+    "ListForResult",
+    "ListMedia",
     "ListMessages",
+    "ListNumbers",
     "ListParticipants",
     "ListRecordings",
+    "ListTranscriptions",
     "MuteParticipant",
+    "PauseRecording",
     "RedirectCall",
+    "ReleaseNumber",
     "RemoveParticipant",
+    "ResumeRecording",
+    "SearchNumbers",
     "Sender",
+    "StartRecording",
+    "StopRecording",
     "UnholdParticipant",
     "UnmuteParticipant",
+    "UpdateCallerId",
     "UpdateMessage",
+    "UpdateParticipant",
+    "VerifyCallerId",
     "depth",
 ]
 
 Action = Annotated[
-    CreateMessage
-    | FetchMessage
-    | ListMessages
-    | UpdateMessage
-    | CancelMessage
-    | DeleteMessage
-    | CreateCall
-    | FetchCall
-    | ListCalls
-    | RedirectCall
-    | HangUpCall
-    | CancelCall
-    | DeleteCall
-    | FetchConference
-    | ListConferences
-    | EndConference
-    | AddParticipant
-    | FetchParticipant
-    | ListParticipants
-    | MuteParticipant
-    | UnmuteParticipant
-    | HoldParticipant
-    | UnholdParticipant
-    | RemoveParticipant
-    | FetchRecording
-    | ListRecordings
-    | DeleteRecording,
+    MessagesAction
+    | CallsAction
+    | ConferencesAction
+    | ParticipantsAction
+    | RecordingsAction
+    | NumbersAction
+    | AccountsAction,
     Field(discriminator="type"),
 ]
 
-AnyList = ListMessages | ListCalls | ListConferences | ListParticipants | ListRecordings
+AnyList = (
+    ListMedia
+    | ListMessages
+    | ListCalls
+    | ListConferenceRecordings
+    | ListConferences
+    | ListParticipants
+    | ListRecordings
+    | ListTranscriptions
+    | ListCallerIds
+    | ListNumbers
+    | SearchNumbers
+    | ListAccounts
+)
 
-ACTIONS: TypeAdapter[Action] = TypeAdapter(Action)
+ACTIONS: TypeAdapter[Action] = TypeAdapter(Action, config=ConfigDict(hide_input_in_errors=True))
 
 MODELS: Mapping[str, type[ActionBase]] = {
     model.model_fields["type"].default: model for model in get_args(get_args(Action)[0])
 }
 
-REPEATABLE: Mapping[str, bool] = {
-    "messages.create": False,
-    "messages.fetch": True,
-    "messages.list": True,
-    "messages.update": True,
-    "messages.cancel": True,
-    "messages.delete": True,
-    "calls.create": False,
-    "calls.fetch": True,
-    "calls.list": True,
-    "calls.redirect": True,
-    "calls.hang_up": True,
-    "calls.cancel": True,
-    "calls.delete": True,
-    "conferences.fetch": True,
-    "conferences.list": True,
-    "conferences.end": True,
-    "participants.add": False,
-    "participants.fetch": True,
-    "participants.list": True,
-    "participants.mute": True,
-    "participants.unmute": True,
-    "participants.hold": True,
-    "participants.unhold": True,
-    "participants.remove": True,
-    "recordings.fetch": True,
-    "recordings.list": True,
-    "recordings.delete": True,
-}
+REPEATABLE: Mapping[str, bool] = {name: model.is_repeatable for name, model in MODELS.items()}
 """Whether doing it twice ends the same as doing it once."""
 
 SCHEMA_VERSION: PositiveInt = 1

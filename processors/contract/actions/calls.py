@@ -1,33 +1,52 @@
 """Actions on calls. https://www.twilio.com/docs/voice/api/call-resource"""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ingest.contract.sids import CallSid
 from ingest.contract.times import Instant
-from processors.contract.actions.action import ActionBase, Address, ListAction, Method, Url
+from processors.contract.actions.action import (
+    ActionBase,
+    Address,
+    ApplicationSid,
+    ListAction,
+    Method,
+    Url,
+    refuse_both,
+    require_one,
+    require_with,
+)
+from processors.contract.actions.dialling import Dialled, Seconds
 
 Twiml = Annotated[str, Field(max_length=4000)]
 Status = Literal["queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled"]
 """In REST there is no `initiated`."""
 
 
-class CreateCall(ActionBase):
-    """POST /Calls. Not repeatable. https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource"""
+class CreateCall(Dialled):
+    """POST /Calls. Not repeatable. With `machine_detection` the answer waits for who it is, or, with `async_amd`,
+    does not; https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
+    """
 
+    is_repeatable: ClassVar[bool] = False
     type: Literal["calls.create"] = "calls.create"
     to: Address
     from_: Address = Field(alias="from")
-    url: str | None = None
+    url: Url | None = None
+    method: Method | None = None
     twiml: Twiml | None = None
-    record: bool = False
-    timeout: Annotated[int, Field(ge=1, le=600)] | None = None
+    application_sid: ApplicationSid | None = None
+    fallback_url: Url | None = None
+    fallback_method: Method | None = None
+    send_digits: Annotated[str, Field(pattern=r"^[0-9A-D#*wW]{1,32}$")] | None = None
+    async_amd: bool | None = None
 
     @model_validator(mode="after")
     def _has_one_instruction(self) -> Self:
-        if (self.url is None) == (self.twiml is None):
-            raise ValueError("calls.create needs exactly one of `url` and `twiml`")
+        require_one(self, "url", "twiml", "application_sid")
+        require_with(self, "async_amd", "machine_detection")
+        refuse_both(self, "send_digits", "machine_detection")
         return self
 
 
@@ -69,12 +88,11 @@ class RedirectCall(CallAction):
     twiml: Twiml | None = None
     fallback_url: Url | None = None
     fallback_method: Method | None = None
-    time_limit: Annotated[int, Field(ge=1, le=86_400, description="seconds")] | None = None
+    time_limit: Seconds | None = None
 
     @model_validator(mode="after")
     def _has_one_instruction(self) -> Self:
-        if (self.url is None) == (self.twiml is None):
-            raise ValueError("calls.redirect needs exactly one of `url` and `twiml`")
+        require_one(self, "url", "twiml")
         return self
 
 
@@ -94,3 +112,6 @@ class DeleteCall(CallAction):
     """DELETE /Calls/{Sid}, once it has ended. Repeatable: one that is gone is deleted."""
 
     type: Literal["calls.delete"] = "calls.delete"
+
+
+CallsAction = CreateCall | FetchCall | ListCalls | RedirectCall | HangUpCall | CancelCall | DeleteCall

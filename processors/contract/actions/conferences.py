@@ -1,15 +1,15 @@
-"""Actions on conferences and their participants. A conference begins with its first participant.
+"""Actions on conferences and their recordings. A conference begins with its first participant.
 
-https://www.twilio.com/docs/voice/api/conference-resource, https://www.twilio.com/docs/voice/api/conference-participant-resource
+https://www.twilio.com/docs/voice/api/conference-resource
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from ingest.contract.sids import CallSid, ConferenceSid
+from ingest.contract.sids import ConferenceSid
 from ingest.contract.times import Instant
-from processors.contract.actions.action import ActionBase, Address, ListAction, Method, Url
+from processors.contract.actions.action import ActionBase, ListAction, Method, Url
 
 Status = Literal["init", "in-progress", "completed"]
 
@@ -49,66 +49,26 @@ class EndConference(ConferenceAction):
     type: Literal["conferences.end"] = "conferences.end"
 
 
-class AddParticipant(ActionBase):
-    """POST /Conferences/{name or SID}/Participants. Not repeatable; its label is the action's id."""
+class AnnounceToConference(ConferenceAction):
+    """POST /Conferences/{Sid} AnnounceUrl: everybody hears what it says. Not repeatable: it would be heard twice."""
 
-    type: Literal["participants.add"] = "participants.add"
-    conference: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^/?#]+$")]
-    to: Address
-    from_: Address = Field(alias="from")
-    muted: bool = False
-    start_conference_on_enter: bool = True
-    end_conference_on_exit: bool = False
-    record: bool = Field(default=False, description="record the whole conference")
+    is_repeatable: ClassVar[bool] = False
+    type: Literal["conferences.announce"] = "conferences.announce"
+    announce_url: Url
+    announce_method: Method | None = None
 
 
-class ParticipantAction(ConferenceAction):
-    call_sid: CallSid
+class ListConferenceRecordings(ListAction):
+    """GET /Conferences/{Sid}/Recordings. Repeatable. Days and windows are those of `conferences.list`.
 
+    https://www.twilio.com/docs/voice/api/recording
+    """
 
-class FetchParticipant(ParticipantAction):
-    """GET …/Participants/{CallSid}, while it has not left. Repeatable."""
-
-    type: Literal["participants.fetch"] = "participants.fetch"
-
-
-class ListParticipants(ListAction):
-    """GET …/Participants: those who have not left. Repeatable."""
-
-    type: Literal["participants.list"] = "participants.list"
+    type: Literal["conference_recordings.list"] = "conference_recordings.list"
     conference_sid: ConferenceSid
-    muted: bool | None = None
-    hold: bool | None = None
-    coaching: bool | None = None
+    date_created: Instant | None = None
+    date_created_after: Instant | None = None
+    date_created_before: Instant | None = None
 
 
-class MuteParticipant(ParticipantAction):
-    """POST …/Participants/{CallSid} Muted=true. Repeatable."""
-
-    type: Literal["participants.mute"] = "participants.mute"
-
-
-class UnmuteParticipant(ParticipantAction):
-    """POST …/Participants/{CallSid} Muted=false. Repeatable."""
-
-    type: Literal["participants.unmute"] = "participants.unmute"
-
-
-class HoldParticipant(ParticipantAction):
-    """POST …/Participants/{CallSid} Hold=true; `hold_url` is the music. Repeatable."""
-
-    type: Literal["participants.hold"] = "participants.hold"
-    hold_url: Url | None = None
-    hold_method: Method | None = None
-
-
-class UnholdParticipant(ParticipantAction):
-    """POST …/Participants/{CallSid} Hold=false. Repeatable."""
-
-    type: Literal["participants.unhold"] = "participants.unhold"
-
-
-class RemoveParticipant(ParticipantAction):
-    """DELETE …/Participants/{CallSid}. Repeatable: one who has left already is removed."""
-
-    type: Literal["participants.remove"] = "participants.remove"
+ConferencesAction = FetchConference | ListConferences | EndConference | AnnounceToConference | ListConferenceRecordings

@@ -1,10 +1,21 @@
-"""Actions on recordings. https://www.twilio.com/docs/voice/api/recording"""
+"""Actions on recordings, those being made and those that are there, and on their transcriptions.
 
-from typing import Literal
+https://www.twilio.com/docs/voice/api/recording, https://www.twilio.com/docs/voice/api/recording-transcription
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from ingest.contract.sids import CallSid, ConferenceSid, RecordingSid
 from ingest.contract.times import Instant
-from processors.contract.actions.action import ActionBase, ListAction
+from processors.contract.actions.action import ActionBase, ListAction, ListForResult, require_one
+from processors.contract.actions.dialling import Recorded
+
+TranscriptionSid = Annotated[str, Field(pattern=r"^TR[0-9a-fA-F]{32}$")]
+"""Of a recording's transcription; those of a live call are another kind."""
+
+CURRENT: Literal["Twilio.CURRENT"] = "Twilio.CURRENT"
 
 
 class RecordingAction(ActionBase):
@@ -19,7 +30,7 @@ class FetchRecording(RecordingAction):
 
 
 class ListRecordings(ListAction):
-    """GET /Recordings. Repeatable."""
+    """GET /Recordings. Repeatable. Those older than a time are those with `date_created_before` it."""
 
     type: Literal["recordings.list"] = "recordings.list"
     call_sid: CallSid | None = None
@@ -34,3 +45,83 @@ class DeleteRecording(RecordingAction):
     """DELETE /Recordings/{Sid}, once it has ended. Repeatable: one that is gone is deleted."""
 
     type: Literal["recordings.delete"] = "recordings.delete"
+
+
+class StartRecording(Recorded):
+    """POST /Calls/{Sid}/Recordings, of a live call. Not repeatable: each makes a recording of its own.
+
+    https://www.twilio.com/docs/voice/api/recording#create-a-recording-resource
+    """
+
+    is_repeatable: ClassVar[bool] = False
+    type: Literal["recordings.start"] = "recordings.start"
+    call_sid: CallSid
+
+
+class LiveRecordingAction(ActionBase):
+    """On what is being recorded of a call or a conference; the one under way, unless its SID is given."""
+
+    call_sid: CallSid | None = None
+    conference_sid: ConferenceSid | None = None
+    recording_sid: RecordingSid | Literal["Twilio.CURRENT"] = CURRENT
+
+    @model_validator(mode="after")
+    def _is_of_one(self) -> Self:
+        require_one(self, "call_sid", "conference_sid")
+        return self
+
+
+class PauseRecording(LiveRecordingAction):
+    """POST …/Recordings/{Sid} Status=paused. Repeatable. Meanwhile there is silence, or nothing at all (`skip`)."""
+
+    type: Literal["recordings.pause"] = "recordings.pause"
+    pause_behavior: Literal["skip", "silence"] | None = None
+
+
+class ResumeRecording(LiveRecordingAction):
+    """POST …/Recordings/{Sid} Status=in-progress. Repeatable."""
+
+    type: Literal["recordings.resume"] = "recordings.resume"
+
+
+class StopRecording(LiveRecordingAction):
+    """POST …/Recordings/{Sid} Status=stopped, for good. Repeatable."""
+
+    type: Literal["recordings.stop"] = "recordings.stop"
+
+
+class ListTranscriptions(ListForResult):
+    """GET /Transcriptions, or those of one recording. Repeatable."""
+
+    type: Literal["transcriptions.list"] = "transcriptions.list"
+    recording_sid: RecordingSid | None = None
+
+
+class TranscriptionAction(ActionBase):
+    transcription_sid: TranscriptionSid
+
+
+class FetchTranscription(TranscriptionAction):
+    """GET /Transcriptions/{Sid}: how it stands. Its text is personal, and no result holds it. Repeatable."""
+
+    type: Literal["transcriptions.fetch"] = "transcriptions.fetch"
+
+
+class DeleteTranscription(TranscriptionAction):
+    """DELETE /Transcriptions/{Sid}. Repeatable: one that is gone is deleted."""
+
+    type: Literal["transcriptions.delete"] = "transcriptions.delete"
+
+
+RecordingsAction = (
+    FetchRecording
+    | ListRecordings
+    | DeleteRecording
+    | StartRecording
+    | PauseRecording
+    | ResumeRecording
+    | StopRecording
+    | ListTranscriptions
+    | FetchTranscription
+    | DeleteTranscription
+)

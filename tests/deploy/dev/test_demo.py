@@ -35,6 +35,7 @@ def of_the_demo(folder: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.long
 async def test_the_demo_ends_right_and_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     process = await demo(folder)

@@ -62,7 +62,7 @@ def decided(history: list[Envelope], rules: Rules = EXAMPLES) -> list[Decided]:
     found: list[Decided] = []
     for envelope in history:
         statement = read(envelope)
-        step = fold(rows.get(statement.key), statement, envelope, write_down(rules), HASH_KEY)
+        step = fold(rows.get(statement.key), statement, write_down(rules), HASH_KEY)
         rows[statement.key] = step.resource
         found += step.actions
     return found

@@ -47,6 +47,7 @@ async def test_a_worker_stopped_inside_a_batch_commits_nothing_of_it(
         await until(lambda: sorted(seen) == list(range(10)))
 
 
+@pytest.mark.kafka
 async def test_a_store_failure_is_tried_again_in_place(broker: Broker, topic: str, producer: KafkaProducer) -> None:
     seen: list[int] = []
     failures = 3

@@ -1,25 +1,36 @@
-"""The ledger's performer, with a provider whose answers the test chooses."""
+"""A ledger of each kind; and the ledger's performer, with a provider whose answers the test chooses."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from processors.contract.actions import Action, AnyList
 from processors.stream.producer import MemoryProducer
 from sinks.contract.codec import decode_result
 from sinks.contract.results import Result
+from sinks.ledger.answers import Backoff
+from sinks.ledger.breaking import Breaker
+from sinks.ledger.opening import open_ledger
 from sinks.ledger.performing import Pace, Performer
-from sinks.ledger.port import MemoryLedger
+from sinks.ledger.port import Ledger, MemoryLedger
 from sinks.metrics import create_metrics
 from sinks.twilio.replies import Done, Reply
+from tests.sinks.ledger.given import ACCOUNT, SID, TERMS
 
-ACCOUNT = "AC" + "1" * 32
-SID = "SM" + "2" * 32
-PACE = Pace(lease=5.0, grace=0.5, backoff_first=0.01, backoff_most=0.02, poll=0.02)
+PACE = Pace(
+    request=0.5,
+    terms=replace(TERMS, lease=5.0, ahead=0.2),
+    backoff=Backoff(0.01, 0.02),
+    poll=0.02,
+    watch=0.05,
+    hold=0.2,
+)
 MADE = Done(
     201,
     {
@@ -27,6 +38,25 @@ MADE = Done(
         "body": "hello", "direction": "outbound-api", "num_segments": "1",
     },
 )  # fmt: skip
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    if kind == "postgres":
+        return str(request.getfixturevalue("postgres_database"))
+    return f"sqlite+aiosqlite:///{tmp_path}/ledger.sqlite"
+
+
+@pytest.fixture
+async def ledger(kind: str, url: str) -> AsyncIterator[Ledger]:
+    made: Ledger = MemoryLedger() if kind == "memory" else await open_ledger(url)
+    yield made
+    await made.close()
 
 
 @dataclass
@@ -76,7 +106,9 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def desk(script: Script, pace: Pace = PACE, ledger: MemoryLedger | None = None) -> AsyncIterator[Desk]:
+async def desk(
+    script: Script, pace: Pace = PACE, ledger: MemoryLedger | None = None, breaker: Breaker | None = None
+) -> AsyncIterator[Desk]:
     registry = CollectorRegistry()
     ledger, producer = ledger or MemoryLedger(), MemoryProducer()
     performer = Performer(
@@ -87,6 +119,7 @@ async def desk(script: Script, pace: Pace = PACE, ledger: MemoryLedger | None = 
         prefix="comms",
         pace=pace,
         clock=lambda: datetime.now(UTC),
+        breaker=breaker or Breaker(failures=1000),
     )
     running = asyncio.create_task(performer.run())
     try:

@@ -8,10 +8,12 @@ import pytest
 from ingest.contract.codec import decode
 from processors.contract.actions import ListMessages
 from processors.stream.producer import BrokerUnavailable, Outgoing
-from sinks.ledger.port import Entry, MemoryLedger, State
+from sinks.ledger.entries import Entry, State
+from sinks.ledger.port import MemoryLedger
 from sinks.twilio.replies import Done, Lost
 from tests.conftest import until
-from tests.sinks.ledger.conftest import ACCOUNT, PACE, Script, desk
+from tests.sinks.ledger.conftest import PACE, Script, desk
+from tests.sinks.ledger.given import ACCOUNT
 
 
 def page(first: int, count: int, uri: str | None) -> Done:
@@ -66,9 +68,9 @@ async def test_a_list_that_is_under_way_keeps_its_lease() -> None:
     seen: list[float] = []
 
     class Watched(MemoryLedger):
-        async def renew(self, action_id: str, until: float) -> None:
+        async def renew(self, action_id: str, fence: int, until: float) -> None:
             seen.append(until)
-            await super().renew(action_id, until)
+            await super().renew(action_id, fence, until)
 
     async with desk(script, ledger=Watched()) as at:
         await at.ask(listing())
@@ -92,7 +94,7 @@ async def test_a_list_that_died_with_its_process_is_read_by_the_next() -> None:
     script = Script([page(0, 1, "/2"), page(1, 1, None)])
     script.hold.clear()
     ledger = MemoryLedger()
-    async with desk(script, replace(PACE, grace=0.05), ledger) as at:
+    async with desk(script, replace(PACE, request=0.05), ledger) as at:
         await at.ask(listing())
         await until(lambda: script.asked == ["l"])
     entry: Entry = ledger.entries["l"]

@@ -8,17 +8,17 @@ import pytest
 
 from ingest.contract.codec import decode
 from processors.contract.actions import Action, CreateCall, CreateMessage, FetchRecording, RemoveParticipant
-from sinks.ledger.performing import Pace, backoff
-from sinks.ledger.port import LedgerUnavailable, MemoryLedger, Settlement, State
+from sinks.ledger.answers import Backoff
+from sinks.ledger.entries import Settlement, State
+from sinks.ledger.port import LedgerUnavailable, MemoryLedger
 from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 from tests.conftest import until
-from tests.sinks.ledger.conftest import ACCOUNT, MADE, PACE, SID, Script, desk
+from tests.sinks.ledger.conftest import MADE, PACE, Script, desk
+from tests.sinks.ledger.given import ACCOUNT, OURS, SID, THEIRS
 
 
 def message(name: str = "a") -> CreateMessage:
-    return CreateMessage(
-        id=name, account_sid=ACCOUNT, ordering_key=name, to="+12025550100", from_="+15005550006", body="hello"
-    )
+    return CreateMessage(id=name, account_sid=ACCOUNT, ordering_key=name, to=THEIRS, from_=OURS, body="hello")
 
 
 def fetch(name: str = "r") -> FetchRecording:
@@ -202,7 +202,7 @@ async def test_what_does_not_end_in_time_is_left_running_for_the_lease() -> None
     script = Script([MADE])
     script.hold.clear()
     ledger = MemoryLedger()
-    async with desk(script, replace(PACE, grace=0.05), ledger) as at:
+    async with desk(script, replace(PACE, request=0.05), ledger) as at:
         await at.ask(message())
         await until(lambda: script.asked == ["a"])
     assert ledger.entries["a"].state is State.RUNNING
@@ -218,7 +218,7 @@ async def test_what_does_not_end_in_time_is_left_running_for_the_lease() -> None
 @pytest.mark.parametrize(
     ("action", "name"),
     [
-        (CreateCall(id="c", account_sid=ACCOUNT, ordering_key="c", to="+12025550100", from_="+15005550006",
+        (CreateCall(id="c", account_sid=ACCOUNT, ordering_key="c", to=THEIRS, from_=OURS,
                     twiml="<Response/>"), "calls.create"),
         (RemoveParticipant(id="p", account_sid=ACCOUNT, ordering_key="p", conference_sid="CF" + "4" * 32,
                            call_sid="CA" + "5" * 32), "participants.remove"),
@@ -234,11 +234,10 @@ async def test_every_action_shows_in_the_metrics(action: Action, name: str) -> N
 
 
 def test_the_backoff_doubles_up_to_its_most() -> None:
-    pace = Pace(backoff_first=1.0, backoff_most=10.0)
-    assert [backoff(attempt, pace, 0.999) for attempt in (1, 2, 3, 9, 999)] == pytest.approx(
-        [1, 2, 4, 10, 10], rel=0.01
-    )
-    assert backoff(1, pace, 0.0) == 0.5
+    backoff = Backoff(first=1.0, most=10.0)
+    waits = [backoff.wait(attempt, 0.999) for attempt in (1, 2, 3, 9, 999)]
+    assert waits == pytest.approx([1, 2, 4, 10, 10], rel=0.01)
+    assert backoff.wait(1, 0.0) == 0.5
 
 
 def replace_to(action: CreateMessage, number: int) -> CreateMessage:

@@ -22,6 +22,8 @@ from tests.conftest import free_port, until
 ROOT = Path(__file__).parents[3]
 ACCOUNT, TOKEN, PUBLIC = "AC" + "a" * 32, "token-of-the-test", "http://door.invalid"
 OURS, THEIRS = "+15005550006", "+12025550100"
+STAYS = '<Response><Pause length="3600"/></Response>'
+"""What a call does until somebody ends it."""
 WHO: Mapping[str, Any] = {"account_sid": ACCOUNT, "ordering_key": "k"}
 
 
@@ -68,8 +70,10 @@ async def provider(
     try:
         await until(lambda: listens(port), 30)
         made = Provider(port, patience)
-        yield made
-        await made.twilio.stop()
+        try:
+            yield made
+        finally:
+            await made.twilio.stop()
     finally:
         process.terminate()
         await process.wait()
