@@ -12,7 +12,15 @@ from processors.domain.rulebook import Judge, Rulebook, level, satisfied
 from processors.domain.rules import Effect, Rule
 from processors.domain.templates import filled
 
-RESOURCE_FIELDS = ("call_sid", "recording_sid", "conference_sid", "message_sid")
+RESOURCE_FIELDS = (
+    "call_sid",
+    "recording_sid",
+    "conference_sid",
+    "message_sid",
+    "transcription_sid",
+    "number_sid",
+    "caller_id_sid",
+)
 
 
 class Decided(NamedTuple):
@@ -54,7 +62,7 @@ def _decided(rule: Rule, at: int, effect: Effect, resource: Resource, hash_key: 
         "type": effect.action,
         "id": action_id(rule.name, resource.key, at, level(resource) + 1),
         "account_sid": resource.account_sid,
-        "ordering_key": ordering_key(fields, hash_key),
+        "ordering_key": ordering_key(fields, resource.key, hash_key),
         "rule": rule.name,
     }
     try:
@@ -64,10 +72,13 @@ def _decided(rule: Rule, at: int, effect: Effect, resource: Resource, hash_key: 
         return Decided(rule.name, resource.key, None, rule.dry_run, tuple(wrong))
 
 
-def ordering_key(fields: Mapping[str, Any], hash_key: bytes) -> str:
-    """The resource's SID, else a keyed hash of sender and recipient: no number may stand in a record's key."""
+def ordering_key(fields: Mapping[str, Any], key: str, hash_key: bytes) -> str:
+    """The SID of what it is about, else a keyed hash of sender and recipient: no number may stand in a record's key.
+    Where there is neither, the `key` of the resource that it was decided for."""
     for name in RESOURCE_FIELDS:
         if name in fields:
             return str(fields[name])
+    if "to" not in fields:
+        return key
     pair = f"{fields.get('from') or fields.get('messaging_service_sid')}\x1f{fields.get('to')}"
     return hashlib.blake2b(pair.encode(), key=hash_key, digest_size=16).hexdigest()

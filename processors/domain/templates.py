@@ -65,7 +65,7 @@ def filled(field: str, value: Any, values: Mapping[str, str]) -> Any:
 def _spelling(field: str, template: str) -> Callable[[str], str] | None:
     if field == "twiml":
         return _escaped
-    if field != "url" and not field.endswith("_url"):
+    if field not in ("url", "status_callback") and not field.endswith("_url"):
         return None
     # A template that is one name stands for a whole URL, such as a recording's.
     return None if re.fullmatch(r"\{[a-z_]+\}", template) else _quoted

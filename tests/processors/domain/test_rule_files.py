@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.contract.actions import CreateCall, CreateMessage
+from processors.contract.actions import BuyNumber, CreateCall, CreateMessage
 from processors.domain.rules import InvalidRules, Rules, parse_rules
 from processors.settings import load_rules
 from tests.processors.domain.test_rules import BUSY, HANG_UP, actions, inbound, rule, shown, sid
@@ -178,6 +178,27 @@ def test_templates_are_filled_within_lists_too_and_literal_braces_stay() -> None
     assert isinstance(action, CreateMessage)
     assert action.body == "{hello}"
     assert action.media_url == (f"https://example.com/{sid(1)}?of=%2B15550001111",), "a part of a URL is quoted"
+
+
+def test_a_callback_url_is_quoted_like_every_other() -> None:
+    asked = "numbers.buy, with: {area_code: '415', status_callback: 'https://example.com/?of={from}'}"
+    when = "name: a\nwhen: {kind: message, status: queued}\n"
+    (action,) = actions([shown(1, correlation="x")], parse_rules(rule(f"{when}then: [{{action: {asked}}}]")))
+    assert isinstance(action, BuyNumber)
+    assert action.status_callback == "https://example.com/?of=%2B15550001111"
+
+
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ("numbers.release, with: {number_sid: PN00000000000000000000000000000001}", "PN" + "1".rjust(32, "0")),
+        ("numbers.search, with: {country_code: US}", sid(1)),
+    ],
+)
+def test_what_reaches_nobody_waits_behind_what_it_is_about(asked: str, key: str) -> None:
+    when = "name: a\nwhen: {kind: message, status: queued}\n"
+    (action,) = actions([shown(1, correlation="x")], parse_rules(rule(f"{when}then: [{{action: {asked}}}]")))
+    assert action.ordering_key == key
 
 
 def test_what_a_person_wrote_becomes_no_verb_of_a_document() -> None:
