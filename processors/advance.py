@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from ingest.contract.codec import Envelope, Undecodable, decode
+from ingest.contract.codec import Undecodable, decode
 from ingest.contract.topics import DEAD_LETTERS
 from processors.contract.changes import Kind
 from processors.contract.codec import encode_action, encode_change
@@ -23,6 +23,7 @@ from processors.domain.facts import NOTHING, Resource
 from processors.domain.fold import Document, change, fold
 from processors.domain.reading import Statement, read
 from processors.domain.rulebook import Rulebook
+from processors.domain.stamps import Stamp, instant
 from processors.domain.statuses import Arrival, is_terminal, status
 from processors.metrics import Metrics
 from processors.store.port import Conflict, Forgotten, Store
@@ -36,7 +37,7 @@ log = structlog.get_logger("processors")
 class Read(NamedTuple):
     """What a batch says: statements in offset order, and what of it is not for the state."""
 
-    statements: Sequence[tuple[Envelope, Statement]]
+    statements: Sequence[Statement]
     dead: Sequence[Outgoing]
     unverified: int
 
@@ -75,7 +76,7 @@ class Advance:
         """Raises TooManyDeadLetters, which stops the worker: so much cannot be read that it is rather us."""
         said = self._read(batch)
         self.breaker.judge(batch, len(said.dead), self.clock().timestamp())
-        keys = sorted({statement.key for _, statement in said.statements})
+        keys = sorted({statement.key for statement in said.statements})
         repair = False
         while True:
             known, said = self._without_forgotten(await self.store.read(keys), said)
@@ -99,7 +100,7 @@ class Advance:
         known = {key: row for key, row in found.items() if not isinstance(row, Forgotten)}
         if len(known) == len(found):
             return known, said
-        rest = [each for each in said.statements if each[1].key in known or each[1].key not in found]
+        rest = [each for each in said.statements if each.key in known or each.key not in found]
         self.metrics.forgotten.inc(len(said.statements) - len(rest))
         return known, said._replace(statements=rest)
 
@@ -122,15 +123,15 @@ class Advance:
                 # Published for those who look into a wrong configuration; neither state nor rules may trust it.
                 unverified += 1
             elif statement.facts is not NOTHING:  # what is reported in words that we cannot read is for others
-                statements.append((envelope, statement))
+                statements.append(statement)
         return Read(statements, dead, unverified)
 
     def _folded(self, batch: Batch, said: Read, known: Mapping[str, Resource], repair: bool) -> Work:
         work = Work()
         rows, changes, rules, key = work.rows, CHANGES.called(self.prefix), self.rules, self.hash_key
-        for envelope, statement in said.statements:
+        for statement in said.statements:
             before = rows.get(statement.key) or known.get(statement.key)
-            step = fold(before, statement, envelope, rules, key)
+            step = fold(before, statement, rules, key)
             for arrival in step.arrivals:
                 work.arrivals[statement.kind, arrival] += 1
             published = step.change
@@ -142,7 +143,7 @@ class Advance:
                 work.changes += 1
                 rows[statement.key] = step.resource
                 if before is not None and before.sweeps:
-                    _note_loss(work, before, step.resource, envelope)
+                    _note_loss(work, before, step.resource, statement)
             # The event's own partition number: the order of one resource's changes is that of its events.
             work.outgoing.append(outgoing_change(published, changes, batch.partition))
             for decided in step.actions:
@@ -168,12 +169,12 @@ class Advance:
     def _count(self, batch: Batch, said: Read, work: Work) -> None:
         metrics, now = self.metrics, self.clock()
         metrics.unverified.inc(said.unverified)
-        oldest: dict[Kind, datetime] = {}
-        for envelope, statement in said.statements:
-            if statement.kind not in oldest or envelope.received < oldest[statement.kind]:
-                oldest[statement.kind] = envelope.received
+        oldest: dict[Kind, Stamp] = {}
+        for statement in said.statements:
+            if statement.kind not in oldest or statement.received < oldest[statement.kind]:
+                oldest[statement.kind] = statement.received
         for kind, received in oldest.items():
-            metrics.visible.labels(kind).observe(max(0.0, (now - received).total_seconds()))
+            metrics.visible.labels(kind).observe(max(0.0, (now - instant(received)).total_seconds()))
         for (kind, arrival), count in work.arrivals.items():
             metrics.statuses.labels(kind, arrival).inc(count)
         for kind, count in work.losses.items():
@@ -211,12 +212,8 @@ def tell(decided: Sequence[Decided], metrics: Metrics, dry_run: bool) -> None:
             metrics.rules.labels(each.rule, "asked").inc()
 
 
-def _note_loss(work: Work, before: Resource, after: Resource, envelope: Envelope) -> None:
+def _note_loss(work: Work, before: Resource, after: Resource, statement: Statement) -> None:
     """An end that the sweep had to ask for: the provider's callback of it was lost."""
     ended = is_terminal(after.kind, status(after.kind, after.facts))
-    if (
-        ended
-        and envelope.event.type.endswith(".observed")
-        and not is_terminal(before.kind, status(before.kind, before.facts))
-    ):
+    if ended and statement.observed and not is_terminal(before.kind, status(before.kind, before.facts)):
         work.losses[after.kind] += 1

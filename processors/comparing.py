@@ -10,8 +10,7 @@ from enum import StrEnum
 from typing import Protocol, get_args
 
 from processors.contract.changes import Kind
-from processors.domain.due import first_received
-from processors.domain.facts import Facts, Resource
+from processors.domain.facts import Facts, Resource, lifetime
 from processors.domain.rulebook import judged
 from processors.domain.stamps import Stamp
 from processors.domain.statuses import CONFERENCE_ENDED
@@ -69,15 +68,11 @@ def compared(
     open_names = [name for name in names if live.facts.attributes.get(name.removeprefix("attribute:")) != SEALED]
     if rebuilt is not None and not open_names:
         return Finding.SCRUBBED, ()
-    if beginning is not None and (first_received(live.facts) or "") <= beginning:
+    if beginning is not None and lifetime(live.facts)[0] <= beginning:
         return Finding.OLDER, ()
-    if max(_newest(live.facts), _newest(rebuilt.facts) if rebuilt else "") >= begun:
+    if max(lifetime(row.facts)[1] for row in (live, rebuilt) if row) >= begun:
         return Finding.NEWER, ()
     return (Finding.EXTRA, ()) if rebuilt is None else (Finding.DIFFERENT, open_names)
-
-
-def _newest(facts: Facts) -> Stamp:
-    return max((times[0] for family in facts[:3] for times in family.values()), default="")
 
 
 def differing(live: Facts, rebuilt: Facts) -> Sequence[str]:

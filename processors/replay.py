@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from ingest.contract.codec import Envelope, Undecodable, decode
+from ingest.contract.codec import Undecodable, decode
 from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka, place
 from ingest.contract.topics import EVENT_TOPICS, TOPIC_OF
@@ -88,19 +88,19 @@ class Rebuilt:
     async def fold(self, records: Sequence[Consumed]) -> None:
         """As the brain folds a batch, without what would come of it."""
         said = self._read(records)
-        found = await self.store.read(sorted({statement.key for _, statement in said}))
+        found = await self.store.read(sorted({statement.key for statement in said}))
         known = {key: row for key, row in found.items() if isinstance(row, Resource)}
         rows: dict[str, Resource] = {}
-        for envelope, statement in said:
+        for statement in said:
             before = rows.get(statement.key) or known.get(statement.key)
-            step = fold(before, statement, envelope, NO_RULES, b"")
+            step = fold(before, statement, NO_RULES, b"")
             if step.change is not None:
                 rows[statement.key] = step.resource
         if rows:
             changed = [rows[key]._replace(due=due(rows[key], NO_RULES, self.deadlines)) for key in sorted(rows)]
             await self.store.write(changed, {key: known[key].version if key in known else 0 for key in rows})
 
-    def _read(self, records: Sequence[Consumed]) -> Sequence[tuple[Envelope, Statement]]:
+    def _read(self, records: Sequence[Consumed]) -> Sequence[Statement]:
         said = []
         for record in records:
             try:
@@ -115,7 +115,7 @@ class Rebuilt:
                 self.counts["not for the state"] += 1
             else:
                 self.counts["folded"] += 1
-                said.append((envelope, statement))
+                said.append(statement)
         return said
 
 

@@ -12,11 +12,30 @@ from typing import NamedTuple
 
 from deploy.emulator.chance import sid
 from deploy.emulator.faults import Plan
-from deploy.emulator.resources import Call, Conference, Message, Params, Participant, Recording, Target
+from deploy.emulator.resources import (
+    Call,
+    CallerId,
+    Conference,
+    Feedback,
+    LiveTranscription,
+    Media,
+    Message,
+    Number,
+    Params,
+    Participant,
+    Recording,
+    SubAccount,
+    Target,
+    Transcription,
+)
 
 
 class Callback(NamedTuple):
-    """A request the provider makes. `what` is its status or event; `hears` is told the body of a 2xx answer."""
+    """A request the provider makes. `what` is its status or event.
+
+    `hears` is told the body of the first 2xx answer; `fails` the error code (11200…) when there is none to come:
+    it is how a fallback URL is asked, and how a call whose TwiML cannot be had ends.
+    """
 
     kind: str
     sid: str
@@ -26,10 +45,21 @@ class Callback(NamedTuple):
     method: str
     params: Params
     hears: "Callable[[Account, datetime, str], None] | None" = None
+    fails: "Callable[[Account, datetime, int], None] | None" = None
 
 
 Due = Callable[["Account", datetime], None]
 Wanted = Callable[[], bool]
+
+
+class Turn(NamedTuple):
+    """Something that waits in a queue, of which it holds up the next by what it `takes`, in provider seconds."""
+
+    queue: str
+    takes: float
+    seconds: float
+    due: Due
+    wanted: Wanted
 
 
 @dataclass
@@ -42,9 +72,18 @@ class Account:
     recordings: dict[str, Recording] = field(default_factory=dict)
     conferences: dict[str, Conference] = field(default_factory=dict)
     participants: dict[str, Participant] = field(default_factory=dict)
+    media: dict[str, Media] = field(default_factory=dict)
+    feedback: dict[str, Feedback] = field(default_factory=dict)  # by the SID of its message
+    transcriptions: dict[str, Transcription] = field(default_factory=dict)
+    live_transcriptions: dict[str, LiveTranscription] = field(default_factory=dict)
+    numbers: dict[str, Number] = field(default_factory=dict)
+    caller_ids: dict[str, CallerId] = field(default_factory=dict)
+    subaccounts: dict[str, SubAccount] = field(default_factory=dict)
+    applications: dict[str, Target] = field(default_factory=dict)  # their voice URLs
     opted_out: set[tuple[str, str]] = field(default_factory=set)  # (sender or service, recipient)
     outbox: list[Callback] = field(default_factory=list)
     agenda: list[tuple[float, Due, Wanted]] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
     made: Counter[str] = field(default_factory=Counter)
     said: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -57,6 +96,10 @@ class Account:
         """Run `due` after so many seconds of provider time; nobody waits for what is not `wanted` any more."""
         self.agenda.append((seconds, due, wanted))
 
+    def in_turn(self, queue: str, takes: float, seconds: float, due: Due, wanted: Wanted = lambda: True) -> None:
+        """Run `due` after so many seconds of provider time, or later, when its queue has come to it."""
+        self.turns.append(Turn(queue, takes, seconds, due, wanted))
+
     def say(
         self,
         kind: str,
@@ -65,8 +108,9 @@ class Account:
         target: Target,
         params: Mapping[str, str],
         hears: Callable[["Account", datetime, str], None] | None = None,
+        fails: Callable[["Account", datetime, int], None] | None = None,
     ) -> None:
         """Make a callback. Whether its event is subscribed is the caller's question."""
         self.said[kind, sid] += 1
         ordinal = self.said[kind, sid]
-        self.outbox.append(Callback(kind, sid, what, ordinal, target.url, target.method, dict(params), hears))
+        self.outbox.append(Callback(kind, sid, what, ordinal, target.url, target.method, dict(params), hears, fails))

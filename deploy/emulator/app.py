@@ -1,81 +1,71 @@
-"""The emulator's HTTP side: the provider's REST API, and below /emulator the truth, quiet, and inbound traffic.
+"""The emulator's HTTP side: the provider's REST API, and its control below /emulator.
 
 Everything needs the account's Basic credentials. REST faults strike between the credentials and the effect,
 or between the effect and the answer.
 """
 
 import asyncio
-import base64
 import contextlib
-import hmac
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Mapping
 
-import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deploy.emulator.access import Access
 from deploy.emulator.connections import cut
-from deploy.emulator.errors import Reply, is_url, refusal
+from deploy.emulator.control import Control, Endpoint, answer
+from deploy.emulator.errors import Json, Reply, refusal
 from deploy.emulator.exchange import Exchange
 from deploy.emulator.faults import RestFault, RestVerdict, rest_verdict
-from deploy.emulator.lives.inbound import Text, receive
+from deploy.emulator.limits import Window
 from deploy.emulator.rest import operations
-from deploy.emulator.truth import truth
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-METHODS = ["GET", "POST", "PUT", "DELETE"]
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def create_app(exchange: Exchange) -> Starlette:
-    """The application; `exchange` is its account, its time and its callbacks."""
-    front = _Front(exchange)
+def create_app(exchange: Exchange, api_keys: Mapping[str, str] | None = None) -> Starlette:
+    """The application; `exchange` is its account, its time and its callbacks, `api_keys` a secret for each SK…"""
+    front = _Front(exchange, api_keys or {})
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        running = asyncio.create_task(exchange.callbacks.run())
-        yield
-        exchange.agenda.close()
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        async with exchange.running():
+            yield
 
     routes = [
         Route("/2010-04-01/Accounts/{account}/{path:path}", front.guarded(front.rest), methods=METHODS),
-        Route("/emulator/truth", front.guarded(front.truth)),
-        Route("/emulator/quiet", front.guarded(front.quiet)),
-        Route("/emulator/inbound/messages", front.guarded(front.inbound_message), methods=["POST"]),
+        Route("/2010-04-01/{path:path}", front.guarded(front.rest), methods=METHODS),
+        *Control(exchange, front.told).routes(front.guarded),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
 
 
 class _Front:
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, api_keys: Mapping[str, str]) -> None:
         self.exchange = exchange
-        credentials = f"{exchange.account.sid}:{exchange.token}".encode()
-        self.authorization = b"Basic " + base64.b64encode(credentials)
+        self._access = Access(exchange, api_keys)
         self.requests: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.running = 0
+        self._window = Window(exchange.account.plan.limits)
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
         async def guard(request: Request) -> Response:
-            given = request.headers.get("authorization", "").encode()
-            if not hmac.compare_digest(given, self.authorization):
-                return _answer(refusal(20003))
-            return await endpoint(request)
+            if self._access.allows(request.headers.get("authorization", ""), request.url.path):
+                return await endpoint(request)
+            return _answer(refusal(20003))
 
         return guard
 
     async def rest(self, request: Request) -> Response:
         """One REST request, with whatever fault is in store for it."""
         body = (await request.body()).decode("utf-8", "replace")
-        account, path = request.path_params["account"], request.path_params["path"]
-        if account != self.exchange.account.sid:
+        account, path = request.path_params.get("account"), request.path_params["path"]
+        if account not in (None, self.exchange.account.sid):
             return _answer(refusal(20404, request.url.path))
         # Named by its kind, not its SID: the n-th POST of Messages is a stable name, its arrival is not.
         kind = f"{request.method} {operations.pattern(path)[0]}"
@@ -85,6 +75,9 @@ class _Front:
         )
         if verdict.fault:
             self.faults[verdict.fault.value] += 1
+        if not self._window.admits(self.exchange.clock.seconds(), self.running):
+            self.faults["over_limit"] += 1
+            return self._replied(refusal(20429))
         self.running += 1
         try:
             return await self._performed(request, path, body, verdict)
@@ -92,7 +85,8 @@ class _Front:
             self.running -= 1
 
     async def _performed(self, request: Request, path: str, body: str, verdict: RestVerdict) -> Response:
-        base = request.url.path.removesuffix(f"/{path}")
+        account = request.path_params.get("account")
+        base = f"{operations.ROOT}/Accounts/{account}" if account else operations.ROOT
         match verdict.fault:
             case RestFault.RATE_LIMITED:
                 return self._replied(refusal(20429))
@@ -119,53 +113,21 @@ class _Front:
         response.headers["X-Home-Region"] = "us1"
         return response
 
-    async def truth(self, request: Request) -> Response:
-        rest = {
+    def told(self) -> Json:
+        """What became of the requests so far."""
+        return {
             "requests": dict(sorted(self.requests.items())),
             "faults": dict(sorted(self.faults.items())),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
         }
-        return _json(truth(self.exchange.account, self.exchange.callbacks.deliveries, rest))
-
-    async def quiet(self, request: Request) -> Response:
-        pending = self.exchange.pending
-        return _json({"quiet": pending == 0, "pending": pending})
-
-    async def inbound_message(self, request: Request) -> Response:
-        """{from, to, body, url, method?, messaging_service_sid?} → 202 with the SID it will arrive under."""
-        text = _text(await request.body())
-        if text is None:
-            return _answer(refusal(20001, "from, to, body and url are texts, and url is http or https"))
-        message = self.exchange.change(lambda account, now: receive(account, text, now))
-        return _json({"sid": message.sid}, 202)
-
-
-def _text(body: bytes) -> Text | None:
-    try:
-        said: Any = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    names = ("from", "to", "body", "url")
-    if not isinstance(said, dict) or not all(isinstance(said.get(name), str) for name in names):
-        return None
-    if not is_url(said["url"]):
-        return None
-    return Text(
-        from_=said["from"],
-        to=said["to"],
-        body=said["body"],
-        url=said["url"],
-        method="GET" if said.get("method") == "GET" else "POST",
-        service=said.get("messaging_service_sid"),
-    )
 
 
 def _answer(reply: Reply) -> Response:
-    response = _json(reply.body, reply.status) if reply.body is not None else Response(status_code=reply.status)
+    if reply.file:
+        return Response(reply.file.content, reply.status, media_type=reply.file.media_type)
+    response = answer(reply.body, reply.status) if reply.body is not None else Response(status_code=reply.status)
+    if reply.location:
+        response.headers["Location"] = reply.location
     if reply.status == 401:
         response.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
     return response
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type="application/json;charset=utf-8")

@@ -7,18 +7,27 @@ https://www.twilio.com/docs/api/errors.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 Json = dict[str, Any]
 
 
+class File(NamedTuple):
+    """What is downloaded."""
+
+    content: bytes
+    media_type: str
+
+
 @dataclass(frozen=True)
 class Reply:
-    """A REST answer: HTTP status, and a body where there is one."""
+    """A REST answer: HTTP status, and a body, a file or the URL of one where there is one."""
 
     status: int
     body: Json | None = None
+    file: File | None = None
+    location: str | None = None
 
 
 ERRORS: Mapping[int, tuple[int, str]] = {
@@ -43,7 +52,17 @@ ERRORS: Mapping[int, tuple[int, str]] = {
     21217: (400, "Phone number {detail} does not appear to be valid"),
     21220: (400, "Invalid call state: {detail}"),
     21266: (400, "'To' and 'From' number cannot be the same: {detail}"),
+    21401: (400, "Invalid Phone Number: {detail}"),
+    21402: (400, "Invalid Url: {detail}"),
+    21403: (400, "Invalid Method: {detail}"),
+    21405: (400, "Cannot set VoiceFallbackUrl without setting VoiceUrl"),
+    21406: (400, "Cannot set SmsFallbackUrl without setting SmsUrl"),
     21408: (400, "Permission to send an SMS has not been enabled for the region indicated by the 'To' number"),
+    21421: (400, "PhoneNumber is invalid: {detail}"),
+    21422: (400, "{detail} is not available"),
+    21450: (400, "Phone number is already verified on this account"),
+    21451: (400, "Invalid area code: {detail}"),
+    21452: (400, "No phone numbers found in area code {detail}"),
     21602: (400, "Message body is required."),
     21603: (400, "A 'From' phone number is required."),
     21604: (400, "A 'To' phone number is required."),
@@ -76,7 +95,9 @@ CALL_TO: Mapping[str, int] = {
     "+15005550004": 21216,
 }
 CALL_FROM: Mapping[str, int] = {"+15005550001": 21212}
+NUMBER_BOUGHT: Mapping[str, int] = {"+15005550000": 21422, "+15005550001": 21421}
 
+_E164 = re.compile(r"\+[1-9]\d{6,14}\Z")
 _ADDRESS = re.compile(r"((whatsapp|rcs|messenger|client|sip|sips):.+|\+[1-9]\d{6,14})\Z")
 _SENDER = re.compile(r"((whatsapp|rcs|messenger|client|sip):.+|\+[1-9]\d{6,14}|\d{3,6}|(?=.*[A-Za-z])[\w &+-]{1,11})\Z")
 
@@ -86,6 +107,10 @@ def refusal(code: int, detail: str = "") -> Reply:
     more_info = f"https://www.twilio.com/docs/errors/{code}"
     body = {"code": code, "message": words.format(detail=detail), "more_info": more_info, "status": status}
     return Reply(status, body)
+
+
+def is_e164(text: str) -> bool:
+    return bool(_E164.match(text))
 
 
 def is_address(text: str) -> bool:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from deploy.emulator.chance import Key, draw
+from deploy.emulator.limits import Limits
 from deploy.emulator.lives.tables import CALL_FINAL, MESSAGE_FINAL, RECORDING_FINAL, Chances, Range
 
 # What ends a resource, by the kind of its callback: losing one of these leaves it open for ever.
@@ -32,8 +33,17 @@ class Drop(StrEnum):
 
 class Forgery(StrEnum):
     WRONG_KEY = "wrong-key"
+    STALE_KEY = "stale-key"  # with the token that the last rotation has retired, or with one that never was
     TAMPERED = "tampered"
     UNSIGNED = "unsigned"
+
+
+class Signer(StrEnum):
+    """Which key a true callback is signed with."""
+
+    PRIMARY = "primary"
+    SECONDARY = "secondary"
+    SHARED = "shared"
 
 
 class RestFault(StrEnum):
@@ -58,6 +68,8 @@ class CallbackFaults:
     drop: float = 0
     drop_terminal: float = 0
     drop_resource: float = 0
+    secondary_key: float = 0  # signed with the secondary token, where there is one
+    shared_key: float = 0  # signed with the shared key, where there is one
     duplicate_seconds: Range = (0, 5)
     reorder_seconds: Range = (5, 20)
     delay_seconds: Range = (1, 10)
@@ -82,6 +94,7 @@ class Plan:
     kinds: Mapping[str, CallbackFaults] = field(default_factory=dict)  # instead of `callbacks`, by kind
     rest: RestFaults = field(default_factory=RestFaults)
     chances: Chances = field(default_factory=Chances)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)
@@ -91,6 +104,7 @@ class CallbackVerdict:
     delay_by: float = 0
     duplicate_after: float | None = None
     forgery: Forgery | None = None
+    signer: Signer = Signer.PRIMARY
 
     @property
     def wait(self) -> float:
@@ -104,7 +118,8 @@ class RestVerdict:
     seconds: float = 0  # of a slow answer
 
 
-Filled = TypeVar("Filled", CallbackFaults, RestFaults, Chances)
+CALM, SAFE = CallbackFaults(), CallbackVerdict()
+Filled = TypeVar("Filled", CallbackFaults, RestFaults, Chances, Limits)
 
 
 class BadPlan(ValueError):
@@ -114,6 +129,8 @@ class BadPlan(ValueError):
 def callback_verdict(plan: Plan, seed: int, kind: str, sid: str, ordinal: int, what: str = "") -> CallbackVerdict:
     """What is in store for the n-th callback of a kind about a SID; `what` is its status or event."""
     odds = plan.kinds.get(kind, plan.callbacks)
+    if odds == CALM:
+        return SAFE  # nothing to draw for, and most plans are like this
     chance = draw(seed, "callback", kind, sid, ordinal)
     # One number for each question, asked or not: raising one probability moves no other verdict.
     dropped, reorder, delay, duplicate, forge = (chance.random() for _ in range(5))
@@ -132,7 +149,14 @@ def callback_verdict(plan: Plan, seed: int, kind: str, sid: str, ordinal: int, w
         delay_by=delay_by if delay < odds.delay else 0,
         duplicate_after=duplicate_after if duplicate < odds.duplicate else None,
         forgery=chance.choice(list(Forgery)) if forge < odds.forge else None,
+        signer=_signer(draw(seed, "signer", kind, sid, ordinal).random(), odds),
     )
+
+
+def _signer(chance: float, odds: CallbackFaults) -> Signer:
+    if chance < odds.shared_key:
+        return Signer.SHARED
+    return Signer.SECONDARY if chance < odds.shared_key + odds.secondary_key else Signer.PRIMARY
 
 
 def rest_verdict(plan: Plan, seed: int, method: str, *name: Key) -> RestVerdict:
@@ -147,7 +171,7 @@ def rest_verdict(plan: Plan, seed: int, method: str, *name: Key) -> RestVerdict:
 def plan_from(document: Mapping[str, Any] | None) -> Plan:
     """The plan in a YAML file's document. Raises BadPlan naming the first key that is unknown."""
     document = document or {}
-    _known(document, {"callbacks", "rest", "chances"}, "the plan")
+    _known(document, {"callbacks", "rest", "chances", "limits"}, "the plan")
     callbacks = dict(document.get("callbacks") or {})
     kinds = callbacks.pop("kinds", None) or {}
     common = _fill(CallbackFaults(), callbacks, "callbacks")
@@ -156,6 +180,7 @@ def plan_from(document: Mapping[str, Any] | None) -> Plan:
         kinds={kind: _fill(common, odds, f"callbacks.kinds.{kind}") for kind, odds in kinds.items()},
         rest=_fill(RestFaults(), document.get("rest") or {}, "rest"),
         chances=_fill(Chances(), document.get("chances") or {}, "chances"),
+        limits=_fill(Limits(), document.get("limits") or {}, "limits"),
     )
 
 

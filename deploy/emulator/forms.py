@@ -48,6 +48,11 @@ class Request(NamedTuple):
     query: Form
     form: Form
 
+    @property
+    def last(self) -> str:
+        """The last segment of its path: a collection, or a SID with its extension."""
+        return self.path.rpartition("/")[2]
+
 
 def moment(text: str) -> datetime | None:
     """A date or a date-time as the SDKs write them; None when it is neither."""

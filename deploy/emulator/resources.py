@@ -1,16 +1,17 @@
 """What exists in an account: one mutable record a resource, and where callbacks about it go."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from deploy.emulator.lives.tables import Path
 
 if TYPE_CHECKING:
     from deploy.emulator.account import Account
+    from deploy.emulator.lives.twiml import Verb
 
 Params = dict[str, str]
 
@@ -21,6 +22,7 @@ class Target(NamedTuple):
     url: str
     method: str = "POST"
     events: frozenset[str] = frozenset()
+    fallback: "Target | None" = None  # asked where this one has no usable answer
 
     @property
     def correlation(self) -> str | None:
@@ -48,6 +50,18 @@ class Message:
     deleted: bool = False
 
 
+Moment = Callable[["Account", "Call", datetime], None]  # what becomes of a call now
+
+
+class Detection(NamedTuple):
+    """Who answers, found out so many seconds after the answer; told to `target`, and with what asks for TwiML."""
+
+    answered_by: str
+    seconds: float
+    target: Target | None
+    first: bool  # found out before TwiML is asked for
+
+
 @dataclass
 class Call:
     sid: str
@@ -66,12 +80,26 @@ class Call:
     start_time: datetime | None = None
     end_time: datetime | None = None
     answered_by: str | None = None
-    amd: Target | None = None
+    detection: Detection | None = None
     record: "RecordingOrder | None" = None
     recording: str | None = None
-    follower: "Callable[[Account, Call, datetime], None] | None" = None  # the participant's part
+    parent: str | None = None
+    via: str | None = None  # the number of ours over which it was dialed on
+    twiml: str = ""  # given with the call, instead of a URL
+    base: str = ""  # the URL of the document being performed
+    todo: "tuple[Verb, ...]" = ()
+    turn: int = 0  # counts what it waits for, so that what comes too late is known
+    resume: Moment | None = None  # performs its next verb; None: it has no TwiML
+    interrupted: Moment | None = None  # ends the verb being performed, when the call ends or is redirected
+    freed: Moment | None = None  # goes on after a conference; None: who leaves it is hung up on
+    follower: Moment | None = None  # told of each change of its status
     participant: bool = False
     deleted: bool = False
+
+    @property
+    def person(self) -> str:
+        """The address at the other end: whom a magic number speaks for."""
+        return self.from_ if self.direction == "inbound" else self.to
 
 
 class RecordingOrder(NamedTuple):
@@ -79,6 +107,8 @@ class RecordingOrder(NamedTuple):
     source: str
     channels: int = 1
     track: str = "both"
+    transcribe: bool = False
+    transcribed: Target | None = None  # told of the transcription
 
 
 @dataclass
@@ -93,6 +123,9 @@ class Recording:
     status: str = "in-progress"
     seconds: int | None = None
     error_code: int | None = None
+    paused_at: datetime | None = None
+    skipped: float = 0  # seconds of pauses that are not in it
+    skips: bool = False  # whether the pause that lasts is one of those
     deleted: bool = False
 
 
@@ -106,6 +139,7 @@ class Conference:
     target: Target | None = None
     record: RecordingOrder | None = None
     recording: str | None = None
+    record_events: Target | None = None  # the deprecated `eventCallbackUrl`
     status: str = "init"
     sequence: int = 0
     had_somebody: bool = False
@@ -137,5 +171,99 @@ class Participant:
     deleted: bool = False  # never: one that is removed has left
 
 
-Resource = Message | Call | Recording | Conference | Participant
-R = TypeVar("R", Message, Call, Recording, Conference, Participant)
+@dataclass
+class Media:
+    """A file of a message."""
+
+    sid: str
+    index: int
+    message_sid: str
+    url: str  # where it is
+    content_type: str
+    date_created: datetime
+    date_updated: datetime
+    deleted: bool = False
+
+
+class Feedback(NamedTuple):
+    """Whether who got a message did what it asked for."""
+
+    outcome: str
+    date: datetime
+
+
+@dataclass
+class Transcription:
+    """The text of a recording."""
+
+    sid: str
+    index: int
+    recording_sid: str
+    date_created: datetime
+    date_updated: datetime
+    status: str = "in-progress"
+    text: str | None = None
+    seconds: int | None = None
+    deleted: bool = False
+
+
+@dataclass
+class LiveTranscription:
+    """A call put into words while it is spoken."""
+
+    sid: str
+    index: int
+    call_sid: str
+    name: str | None
+    target: Target | None
+    date_created: datetime
+    date_updated: datetime
+    status: str = "in-progress"
+    sequence: int = 0
+    deleted: bool = False  # never: there is no such operation
+
+
+@dataclass
+class Number:
+    """A number that is ours. `settings` are the parameters that it was bought and configured with."""
+
+    sid: str
+    index: int
+    owner: str
+    phone_number: str
+    kind: str
+    address_requirements: str
+    capabilities: Mapping[str, bool]
+    beta: bool
+    friendly_name: str
+    settings: Params
+    date_created: datetime
+    date_updated: datetime
+    deleted: bool = False
+
+
+@dataclass
+class CallerId:
+    """Somebody else's number that we may call from, since its owner typed in a code."""
+
+    sid: str
+    index: int
+    phone_number: str
+    friendly_name: str
+    date_created: datetime
+    date_updated: datetime
+    deleted: bool = False
+
+
+@dataclass
+class SubAccount:
+    """An account below ours, and ours itself: what `/Accounts` shows of either."""
+
+    sid: str
+    index: int
+    friendly_name: str
+    token: str | None
+    date_created: datetime
+    date_updated: datetime
+    status: str = "active"
+    deleted: bool = False  # never: it is closed

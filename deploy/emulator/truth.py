@@ -13,7 +13,7 @@ from deploy.emulator.resources import Call, Conference, Message, Participant, Re
 from deploy.emulator.rest.representations import call as shown_call
 
 
-def truth(account: Account, deliveries: Deliveries, rest: Json) -> Json:
+def truth(account: Account, deliveries: Deliveries, events: Json, rest: Json) -> Json:
     return {
         "account_sid": account.sid,
         "seed": account.seed,
@@ -26,6 +26,7 @@ def truth(account: Account, deliveries: Deliveries, rest: Json) -> Json:
         "callbacks": deliveries.truth(),
         "lost": deliveries.lost(),
         "dropped": deliveries.dropped(),
+        "event_streams": events,
         "rest": rest,
     }
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 from processors.contract.changes import Kind
-from processors.domain.facts import Facts, Resource
+from processors.domain.facts import Resource, lifetime
 from processors.domain.rulebook import Judge, Rulebook, judged, satisfied, since
 from processors.domain.stamps import Stamp, instant, stamp
 from processors.domain.statuses import is_terminal, status
@@ -47,8 +47,8 @@ def settled(judge: Judge, resource: Resource) -> Stamp | None:
 
 def unfinished(resource: Resource, deadlines: Deadlines) -> Stamp | None:
     """When to look the resource up next, or after the last lookup when to give it up."""
-    first = first_received(resource.facts)
-    if first is None or not deadlines.attempts or resource.sweeps > deadlines.attempts:
+    first, _ = lifetime(resource.facts)
+    if not first or not deadlines.attempts or resource.sweeps > deadlines.attempts:
         return None
     if is_terminal(resource.kind, status(resource.kind, resource.facts)):
         return None
@@ -60,8 +60,8 @@ def passed(resource: Resource, now: Stamp, deadlines: Deadlines) -> int:
 
     After an outage there may have been several; one makes up for them all.
     """
-    first, count = first_received(resource.facts), resource.sweeps + 1
-    while first is not None and count < deadlines.attempts:
+    (first, _), count = lifetime(resource.facts), resource.sweeps + 1
+    while first and count < deadlines.attempts:
         if planned(first, count + 1, resource.kind, deadlines) > now:
             break
         count += 1
@@ -75,11 +75,6 @@ def planned(first: Stamp, count: int, kind: Kind, deadlines: Deadlines) -> Stamp
         total += wait
         wait = max(deadlines.after[kind], min(wait * deadlines.backoff, deadlines.most))
     return later(first, total)
-
-
-def first_received(facts: Facts) -> Stamp | None:
-    seen = (*facts.statuses.values(), *facts.events.values(), *facts.errors.values())
-    return min((received for received, _ in seen), default=None)
 
 
 def later(time: Stamp, seconds: float) -> Stamp:

@@ -54,6 +54,16 @@ class Facts(NamedTuple):
 NOTHING = Facts()
 
 
+def lifetime(facts: Facts) -> tuple[Stamp, Stamp]:
+    """When the first and the newest of the facts were received; empty where nothing was seen."""
+    times = [each[0] for each in facts.statuses.values()]
+    if facts.events:
+        times += [each[0] for each in facts.events.values()]
+    if facts.errors:
+        times += [each[0] for each in facts.errors.values()]
+    return (min(times), max(times)) if times else ("", "")
+
+
 class Resource(NamedTuple):
     """One row: a message, call, recording, conference or participant. Version 0 has never been written.
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ingest.contract.codec import Envelope
 from processors.contract.changes import Kind
 from processors.domain.deciding import Decided, decide
 from processors.domain.errors import error_class
@@ -82,7 +81,7 @@ class Step(NamedTuple):
 _NOTHING_NEW = (Arrival.DUPLICATE,)
 
 
-def fold(known: Resource | None, statement: Statement, envelope: Envelope, rules: Rulebook, hash_key: bytes) -> Step:
+def fold(known: Resource | None, statement: Statement, rules: Rulebook, hash_key: bytes) -> Step:
     before = known or Resource(statement.key, statement.kind, statement.account_sid)
     facts = merge(before.facts, statement.facts)
     if facts is before.facts:

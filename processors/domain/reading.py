@@ -17,13 +17,17 @@ from processors.domain.statuses import CONFERENCE_ENDED
 
 
 class Statement(NamedTuple):
-    """What an event says. Without `facts` it says nothing that a row could hold."""
+    """What an event says. Without `facts` it says nothing that a row could hold. `observed`: a REST answer showed it.
+
+    It keeps nothing of the event's model: a thousand of those at once would push all else out of the caches.
+    """
 
     key: str
     kind: Kind
     account_sid: str
     facts: Facts
     received: Stamp
+    observed: bool = False
 
 
 Fields = Mapping[str, Any]
@@ -194,8 +198,8 @@ def read(envelope: Envelope) -> Statement:
 def _statement(reading: Reading, fields: Fields, times: Seen, envelope: Envelope, *seen: str) -> Statement:
     statuses = {} if reading.status is None else {fields[reading.status]: times}
     code = fields["error_code"] if reading.error else None
-    errors = {str(code): times} if code and code > 0 else {}  # 0: no error; -1: the provider's "not known yet"
-    events = dict.fromkeys((*reading.seen, *seen), times) if reading.seen or seen else {}
+    errors = {str(code): times} if code and code > 0 else NOTHING.errors  # 0: none; -1: the provider's "not known yet"
+    events = dict.fromkeys((*reading.seen, *seen), times) if reading.seen or seen else NOTHING.events
     facts = Facts(statuses, events, errors, _attributes(reading, fields, envelope))
     sid = fields[reading.sid]
     key = f"{sid}/{fields['call_sid']}" if reading.kind == "participant" else sid
@@ -226,7 +230,7 @@ def _received(reading: Reading, fields: Fields, times: Seen, envelope: Envelope)
 
 
 def _observed(reading: Reading, fields: Fields, times: Seen, envelope: Envelope) -> Statement:
-    said = _statement(reading, fields, times, envelope)
+    said = _statement(reading, fields, times, envelope)._replace(observed=True)
     # That an answer does not say so is no fact; only that it does is.
     return _with(said, "unsolicited", True) if fields["unsolicited"] else said
 

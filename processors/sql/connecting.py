@@ -19,6 +19,7 @@ PRAGMAS = (
     "foreign_keys=ON",
     "busy_timeout=5000",
     "cache_size=-65536",  # KiB
+    # Pages, 40 MB. The default is less than one batch writes, so each would copy its pages into the file at once.
     "wal_autocheckpoint=10000",
     "mmap_size=1073741824",
     "temp_store=MEMORY",

@@ -68,16 +68,6 @@ def _attributes(sorts: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Attribut
     return found
 
 
-def lifetime(facts: Facts) -> tuple[Stamp, Stamp]:
-    """When the first and the newest of its facts were received; empty where nothing was seen."""
-    times = [each[0] for each in facts.statuses.values()]
-    if facts.events:
-        times += [each[0] for each in facts.events.values()]
-    if facts.errors:
-        times += [each[0] for each in facts.errors.values()]
-    return (min(times), max(times)) if times else ("", "")
-
-
 def moving(row: Resource, newest: Stamp) -> tuple[Any, ...]:
     """The columns MOVING."""
     facts = row.facts

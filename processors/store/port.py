@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from processors.domain.facts import Resource
+from processors.domain.facts import Resource, lifetime
 from processors.domain.stamps import Stamp
-from processors.store.document import lifetime
 from processors.store.personal import children_of, is_about, scrubbed
 
 

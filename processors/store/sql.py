@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import orjson
 
-from processors.domain.facts import Attribute, Resource
+from processors.domain.facts import Attribute, Resource, lifetime
 from processors.domain.stamps import Stamp
 from processors.sql import Database, DatabaseUnavailable, Missed
 from processors.sql.database import Row, Transaction
-from processors.store.document import fixed, lifetime, load, moving
+from processors.store.document import fixed, load, moving
 from processors.store.personal import is_about, scrubbed
 from processors.store.port import Conflict, Forgotten, StoreUnavailable
 from processors.store.statements import STATEMENTS

@@ -22,6 +22,7 @@ class Fate:
     drop: Drop | None = None
     outstanding: int = 0
     accepted: bool = False
+    outcomes: list[str] = field(default_factory=list)  # of each true attempt
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Deliveries:
             self.forged[forgery.value] += 1
             self.forged_outcomes[word] += 1
             return
+        self.fates[_name(callback)].outcomes.append(str(outcome))
         counts = self.by_kind[callback.kind]
         counts["attempted"] += 1
         counts["answered"] += isinstance(outcome, int)
@@ -68,6 +70,11 @@ class Deliveries:
         fate.accepted = fate.accepted or first
         return first
 
+    def is_lost(self, callback: Callback) -> bool:
+        """Whether no answer is to come any more, and none was a good one."""
+        fate = self.fates[_name(callback)]
+        return not fate.outstanding and not fate.accepted
+
     def truth(self) -> Json:
         total: Counter[str] = Counter()
         for counts in self.by_kind.values():
@@ -80,6 +87,19 @@ class Deliveries:
             "forged": {"total": self.forged.total(), "by_way": dict(sorted(self.forged.items()))},
             "forged_outcomes": dict(sorted(self.forged_outcomes.items())),
         }
+
+    def attempts(self) -> list[Json]:
+        """Each callback in the order of their making, and how its attempts ended."""
+        return [
+            {
+                "kind": kind,
+                "sid": sid,
+                "what": fate.what,
+                "outcomes": " ".join(fate.outcomes),
+                "accepted": fate.accepted,
+            }
+            for (kind, sid, _), fate in self.fates.items()
+        ]
 
     def dropped(self) -> Json:
         """The SIDs that the plan struck, by why: the same for the same seed and history."""

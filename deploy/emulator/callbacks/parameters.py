@@ -4,15 +4,28 @@ Values are strings; dates RFC 2822 in GMT. Receivers must take more and fewer ke
 adds some without notice (https://www.twilio.com/docs/usage/webhooks).
 """
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
 
 from deploy.emulator.account import Account
 from deploy.emulator.lives.tables import CALL_FINAL, SIP_CODES
-from deploy.emulator.resources import Call, Conference, Message, Params, Participant, Recording
+from deploy.emulator.resources import (
+    Call,
+    Conference,
+    LiveTranscription,
+    Message,
+    Params,
+    Participant,
+    Recording,
+    Target,
+    Transcription,
+)
 
 API_VERSION = "2010-04-01"
+CHANNEL_INSTALL = "XE" + "0" * 30 + "01"
+CHANNEL_EVENTS = ("delivered", "undelivered", "read")
 GEOGRAPHY: Mapping[str, str] = {"City": "", "State": "CA", "Zip": "", "Country": "US"}
 
 
@@ -24,8 +37,14 @@ def _flag(value: bool) -> str:
     return str(value).lower()
 
 
-def _places(*roles: str) -> Params:
-    return {role + part: value for role in roles for part, value in GEOGRAPHY.items()}
+def _places(**addresses: str) -> Params:
+    """What is known of where each number is; an address that is no number has no place at all."""
+    return {
+        role + part: value
+        for role, address in addresses.items()
+        if address.startswith("+")
+        for part, value in GEOGRAPHY.items()
+    }
 
 
 def recording_url(account: Account, sid: str) -> str:
@@ -36,8 +55,6 @@ def message_status(account: Account, message: Message, now: datetime) -> Params:
     service = {"MessagingServiceSid": message.service} if message.service else {}
     error = {"ErrorCode": str(message.error_code)} if message.error_code else {}
     done = {"RawDlrDoneDate": now.strftime("%y%m%d%H%M")}
-    channel, _, number = message.to.rpartition(":")
-    rich = {"ChannelPrefix": channel, "ChannelToAddress": number, "EventType": message.status.upper()}
     return {
         "SmsSid": message.sid,
         "SmsStatus": message.status,
@@ -49,32 +66,68 @@ def message_status(account: Account, message: Message, now: datetime) -> Params:
         "ApiVersion": API_VERSION,
         **service,
         **error,
-        **(done if not channel and message.status in ("delivered", "undelivered") else {}),
-        **(rich if channel else {}),
+        **(done if message.to.startswith("+") and message.status in ("delivered", "undelivered") else {}),
+        **_channel(message),
     }
 
 
-def inbound_message(account: Account, message: Message, opt_out: str | None) -> Params:
+def _channel(message: Message) -> Params:
+    """What a status says more on a channel: the event where the channel told one, its words where it refused."""
+    channel, _, number = message.to.rpartition(":")
+    if not channel:
+        return {}
+    event = {"EventType": message.status.upper()} if message.status in CHANNEL_EVENTS else {}
+    refused = {"ChannelStatusMessage": f"error {message.error_code}"} if message.error_code else {}
+    unread = {"StructuredMessage": "false"} if message.status == "sent" else {}
+    return {
+        "ChannelPrefix": channel,
+        "ChannelToAddress": number,
+        "ChannelInstallSid": CHANNEL_INSTALL,
+        **event,
+        **refused,
+        **unread,
+    }
+
+
+def inbound_message(account: Account, message: Message, opt_out: str | None, media: Params) -> Params:
+    """`media` are the parameters of its files. WhatsApp tells who writes, and of what type the message is."""
+    from_ = message.from_ or ""
     service = {"MessagingServiceSid": message.service} if message.service else {}
+    channel, _, number = from_.rpartition(":")
+    profile = {"ProfileName": "Somebody"}
+    context = {"type": channel, "data": {"context": profile}}
+    whatsapp = {
+        **profile,
+        "WaId": number.removeprefix("+"),
+        "MessageType": "text" if not media else "image",
+        "ReferralNumMedia": "0",
+        "ChannelMetadata": json.dumps(context, separators=(",", ":")),
+    }
     return {
         "MessageSid": message.sid,
         "SmsSid": message.sid,
         "SmsMessageSid": message.sid,
         "AccountSid": account.sid,
-        "From": message.from_ or "",
+        "From": from_,
         "To": message.to,
         "Body": message.body,
         "NumMedia": str(message.media),
         "NumSegments": segments(message.body),
         "SmsStatus": "received",
         "ApiVersion": API_VERSION,
-        **_places("From", "To"),
+        **_places(From=from_, To=message.to),
         **service,
+        **media,
         **({"OptOutType": opt_out} if opt_out else {}),
+        **(whatsapp if channel == "whatsapp" else {}),
     }
 
 
 def voice_request(account: Account, call: Call) -> Params:
+    """A leg that was dialed on says whose it is and over which number, and nothing of where (as captured)."""
+    places = _places(From=call.from_, To=call.to, Caller=call.from_, Called=call.to) if not call.parent else {}
+    parent = {"ParentCallSid": call.parent} if call.parent else {}
+    via = {"CalledVia": call.via, "ForwardedFrom": call.via} if call.via else {}
     return {
         "CallSid": call.sid,
         "AccountSid": account.sid,
@@ -85,7 +138,9 @@ def voice_request(account: Account, call: Call) -> Params:
         "CallStatus": call.status,
         "ApiVersion": API_VERSION,
         "Direction": call.direction,
-        **_places("From", "To", "Caller", "Called"),
+        **places,
+        **parent,
+        **via,
     }
 
 
@@ -117,13 +172,46 @@ def call_status(account: Account, call: Call, status: str, now: datetime) -> Par
     }
 
 
+def detection_part(call: Call) -> Params:
+    """Who answered, and after how many milliseconds that was known."""
+    if not call.detection:
+        return {}
+    milliseconds = str(round(call.detection.seconds * 1000))
+    return {"AnsweredBy": call.detection.answered_by, "MachineDetectionDuration": milliseconds}
+
+
 def amd_status(account: Account, call: Call) -> Params:
+    return {**detection_part(call), "CallSid": call.sid, "AccountSid": account.sid}
+
+
+def fallback_part(url: str, code: int) -> Params:
+    return {"ErrorCode": str(code), "ErrorUrl": url}
+
+
+def gathered_part(kind: str, said: str, key: str) -> Params:
+    """What Gather heard; `key` is the one that ended it, empty where it was not needed."""
+    if kind == "speech":
+        return {"SpeechResult": said, "Confidence": "0.92"}
+    return {"Digits": said, "FinishedOnKey": key, "msg": "Gather End"}
+
+
+def recorded_part(account: Account, recording: Recording, digits: str | None) -> Params:
+    """What Record recorded; `digits` is the key that ended it, or `hangup`."""
     return {
-        "MachineDetectionDuration": "2300",
-        "CallSid": call.sid,
-        "AnsweredBy": call.answered_by or "unknown",
-        "AccountSid": account.sid,
+        "RecordingUrl": recording_url(account, recording.sid),
+        "RecordingSid": recording.sid,
+        "RecordingDuration": str(recording.seconds),
+        **({"Digits": digits} if digits is not None else {}),
     }
+
+
+def dialed_part(child: Call | None, status: str) -> Params:
+    """How a Dial ended; a conference has no leg of its own."""
+    if child is None:
+        return {"DialCallStatus": status}
+    bridged = str(child.start_time is not None).lower()
+    duration = {"DialCallDuration": str(child.seconds)} if child.start_time else {}
+    return {"DialCallSid": child.sid, "DialCallStatus": status, "DialBridged": bridged, **duration}
 
 
 def recording_status(account: Account, recording: Recording) -> Params:
@@ -182,6 +270,76 @@ def ending_part(conference: Conference, last: Participant | None) -> Params:
     label = {"ParticipantLabelEndingConference": last.label} if last and last.label else {}
     reason = conference.reason or ""
     return {"ReasonConferenceEnded": reason, "Reason": reason.replace("-", " "), **whose, **label}
+
+
+def announcement(account: Account, conference: Conference, participant: Participant | None) -> Params:
+    """The request for what is to be announced."""
+    whose = {"CallSid": participant.sid} if participant else {}
+    return {"AccountSid": account.sid, "ConferenceSid": conference.sid, "FriendlyName": conference.name, **whose}
+
+
+def conference_record(account: Account, conference: Conference, recording: Recording, now: datetime) -> Params:
+    """The deprecated `eventCallbackUrl`."""
+    return {
+        "EventName": "conference-record-end",
+        "ConferenceSid": conference.sid,
+        "AccountSid": account.sid,
+        "RecordingUrl": recording_url(account, recording.sid),
+        "Duration": str(recording.seconds),
+        "RecordingFileSize": str((recording.seconds or 0) * 16_000),
+        "Timestamp": rfc2822(now),
+    }
+
+
+def transcription(account: Account, made: Transcription, call: Call, target: Target) -> Params:
+    """Of a recording. It names its own URL in lower case (as captured)."""
+    words = {"TranscriptionText": made.text or "(blank)"} if made.status == "completed" else {}
+    return {
+        "TranscriptionSid": made.sid,
+        "TranscriptionType": "fast",
+        "TranscriptionStatus": made.status,
+        "TranscriptionUrl": f"{recording_url(account, made.recording_sid)}/Transcriptions/{made.sid}",
+        "RecordingSid": made.recording_sid,
+        "RecordingUrl": recording_url(account, made.recording_sid),
+        "url": target.url,
+        "CallSid": call.sid,
+        "AccountSid": account.sid,
+        "From": call.from_,
+        "To": call.to,
+        "Caller": call.from_,
+        "Called": call.to,
+        "CallStatus": call.status,
+        "ApiVersion": API_VERSION,
+        "Direction": call.direction,
+        **words,
+    }
+
+
+LIVE_STARTED: Mapping[str, str] = {
+    "TranscriptionEngine": "google",
+    "ProviderConfiguration": "{}",
+    "LanguageCode": "en-US",
+    "Track": "both_tracks",
+    "InboundTrackLabel": "inbound",
+    "OutboundTrackLabel": "outbound",
+    "PartialResults": "false",
+}
+
+
+def live_transcription(account: Account, made: LiveTranscription, event: str, now: datetime) -> Params:
+    return {
+        "AccountSid": account.sid,
+        "CallSid": made.call_sid,
+        "TranscriptionSid": made.sid,
+        "Timestamp": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "SequenceId": str(made.sequence),
+        "TranscriptionEvent": event,
+    }
+
+
+def live_content(words: str, track: str) -> Params:
+    said = json.dumps({"transcript": words, "confidence": 0.99}, separators=(",", ":"))
+    return {"TranscriptionData": said, "Track": track, "LanguageCode": "en-US", "Final": "true"}
 
 
 def segments(body: str) -> str:

@@ -1,18 +1,19 @@
-"""A callback as an HTTP request: headers as captured, signed with the official SDK, or forged on purpose.
+"""A callback as an HTTP request: headers as captured, signed, or forged on purpose.
 
 The fragment of its URL is neither sent nor signed: it holds connection overrides
 (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). Nor is `user:password@` signed.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
-from twilio.request_validator import RequestValidator
 
 from deploy.emulator.account import Callback
-from deploy.emulator.faults import Forgery
+from deploy.emulator.callbacks.signing import Keys, signed
+from deploy.emulator.faults import Forgery, Signer
 from deploy.emulator.resources import Params
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
@@ -39,6 +40,7 @@ class Outgoing(NamedTuple):
     body: bytes
 
 
+@lru_cache(maxsize=4096)
 def overrides(url: str) -> Overrides:
     """What the fragment of a callback URL asks for, within the provider's limits."""
     asked = {key: values[0] for key, values in parse_qs(urlsplit(url).fragment).items()}
@@ -68,33 +70,41 @@ def is_routable(url: str) -> bool:
     return not any(host == name or host.endswith(f".{name}") for name in UNROUTABLE)
 
 
-def outgoing(callback: Callback, token: str, idempotency: str, forgery: Forgery | None = None) -> Outgoing:
-    """The request of a callback, as the wire will show it."""
-    plain = httpx.URL(callback.url.partition("#")[0]).copy_with(username=None, password=None)
-    said: Params = {**callback.params, **(FORGED if forgery else {})}
-    signed = callback.params if forgery is Forgery.TAMPERED else said
-    key = f"not-{token}" if forgery is Forgery.WRONG_KEY else token
-    url, mac = str(plain), ""
-    if callback.method == "GET":
-        mac = _sign(key, _with_query(url, signed), {})
-        url = _with_query(url, said)
-    else:
-        mac = _sign(key, url, signed)
-    headers = {
+def headers(idempotency: str) -> dict[str, str]:
+    """Those of every callback."""
+    return {
         "Accept": "*/*",
         "User-Agent": "TwilioProxy/1.1",
         "X-Home-Region": "us1",
         "I-Twilio-Idempotency-Token": idempotency,
-        **({} if forgery is Forgery.UNSIGNED else {"X-Twilio-Signature": mac}),
-        **({} if callback.method == "GET" else {"Content-Type": FORM}),
     }
-    body = b"" if callback.method == "GET" else urlencode(said).encode()
-    return Outgoing(url, callback.method, headers, body)
+
+
+def outgoing(
+    callback: Callback,
+    keys: Keys,
+    idempotency: str,
+    signer: Signer = Signer.PRIMARY,
+    forgery: Forgery | None = None,
+) -> Outgoing:
+    """The request of a callback, as the wire will show it."""
+    url = bare(callback.url)
+    said: Params = {**callback.params, **(FORGED if forgery else {})}
+    meant = callback.params if forgery is Forgery.TAMPERED else said
+    if callback.method == "GET":
+        mac = signed(keys, signer, forgery, _with_query(url, meant))
+        return Outgoing(_with_query(url, said), "GET", {**headers(idempotency), **mac}, b"")
+    mac = signed(keys, signer, forgery, url, meant)
+    form = {**headers(idempotency), **mac, "Content-Type": FORM}
+    return Outgoing(url, callback.method, form, urlencode(said).encode())
+
+
+@lru_cache(maxsize=4096)
+def bare(url: str) -> str:
+    """The URL that is asked and signed: without its fragment, its user and its password."""
+    plain = httpx.URL(url.partition("#")[0])
+    return str(plain.copy_with(username=None, password=None) if plain.userinfo else plain)
 
 
 def _with_query(url: str, params: Params) -> str:
     return str(httpx.URL(f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"))
-
-
-def _sign(token: str, url: str, params: Params) -> str:
-    return str(RequestValidator(token).compute_signature(url, params))  # type: ignore[no-untyped-call]

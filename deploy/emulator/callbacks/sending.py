@@ -1,159 +1,144 @@
-"""Sends callbacks: a queue, a few dozen workers that keep their connections, and the fault plan between them.
+"""Sends callbacks: a queue, workers or whoever moves virtual time, and the fault plan between them.
 
 By default a 4xx, a 5xx or a late answer is not tried again; only a failed connection is, once
-(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides).
+(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). Whoever made a callback is told its
+answer, or the provider's error code when none came (https://www.twilio.com/docs/api/errors).
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-import httpx
-
-from deploy.emulator.account import Callback
+from deploy.emulator.account import Account, Callback
 from deploy.emulator.agenda import Agenda
+from deploy.emulator.callbacks.carrying import CONNECTIONS, Answer, Carry
 from deploy.emulator.callbacks.deliveries import Deliveries
-from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, is_routable, outgoing, overrides
+from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, outgoing, overrides
+from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.chance import token as draw_token
-from deploy.emulator.faults import Forgery, Plan, callback_verdict
+from deploy.emulator.faults import Forgery, Signer, callback_verdict
 
 log = logging.getLogger(__name__)
 
-Hears = Callable[[Callback, str], None]
+Tell = Callable[[Callback, str | int], None]
+Job = Callable[[], Awaitable[None]]
 
-# Below the five seconds after which common servers close an idle connection: a callback sent into a closing
-# one would be lost and look like the receiver's fault.
-KEEP_IDLE = 2.0
 RETRY_PAUSE = 0.1
+NO_CONNECTION, NO_USABLE_ANSWER = 11205, 11200
 
 
 class Delivery(NamedTuple):
     callback: Callback
     forgery: Forgery | None = None
+    signer: Signer = Signer.PRIMARY
 
 
 class Callbacks:
-    """`hears` is told each callback whose answer matters, with that answer, once."""
+    """`tell` is told of each callback, once, the body of its first 2xx answer, or why there is none to come."""
 
     def __init__(
         self,
-        token: str,
-        seed: int,
-        plan: Plan,
+        account: Account,
+        keys: Keys,
         agenda: Agenda,
-        hears: Hears,
+        carry: Carry,
+        tell: Tell,
         *,
-        workers: int = 48,
-        routes: Mapping[str, str] | None = None,
+        pause: float = RETRY_PAUSE,
     ) -> None:
         self.deliveries = Deliveries()
-        self._token, self._seed, self._plan, self._agenda, self._hears = token, seed, plan, agenda, hears
-        self._routes = routes or {}
-        self._queue: asyncio.Queue[Delivery] = asyncio.Queue()
-        self._workers = workers
+        self.carry = carry
+        self._account, self._keys, self._agenda, self._tell = account, keys, agenda, tell
+        self._pause = pause  # real seconds between two tries
+        self._queue: asyncio.Queue[Job] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Deliver until canceled."""
-        limits = httpx.Limits(
-            max_connections=self._workers,
-            max_keepalive_connections=self._workers,
-            keepalive_expiry=KEEP_IDLE,
-        )
-        async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport, asyncio.TaskGroup() as group:
-            for _ in range(self._workers):
-                group.create_task(self._work(transport))
+        """Deliver side by side until canceled."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CONNECTIONS):
+                group.create_task(self._work())
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be sent now."""
+        return not self._queue.empty()
+
+    async def settle(self) -> None:
+        """Deliver what waits, one after the other, and what its answers make."""
+        while self.waiting:
+            await self._queue.get_nowait()()
+
+    def submit(self, job: Job) -> None:
+        """Have something sent as soon as it is its turn."""
+        self._queue.put_nowait(job)
 
     def dispatch(self, callback: Callback) -> None:
         """Plan the deliveries of a callback: the true one, its duplicate, its forgery, each at its time."""
-        verdict = callback_verdict(self._plan, self._seed, callback.kind, callback.sid, callback.ordinal, callback.what)
+        account = self._account
+        verdict = callback_verdict(
+            account.plan, account.seed, callback.kind, callback.sid, callback.ordinal, callback.what
+        )
         self.deliveries.planned(callback, verdict)
         if verdict.forgery:
             self._send(Delivery(callback, verdict.forgery), 0)
         if verdict.drop:
+            if callback.fails and not verdict.forgery:  # else it is the end of the forged one that tells
+                self._agenda.after(0, lambda: self._tell(callback, NO_USABLE_ANSWER))
             return
-        self._send(Delivery(callback), verdict.wait)
+        self._send(Delivery(callback, signer=verdict.signer), verdict.wait)
         if verdict.duplicate_after is not None:
-            self._send(Delivery(callback), verdict.wait + verdict.duplicate_after)
+            self._send(Delivery(callback, signer=verdict.signer), verdict.wait + verdict.duplicate_after)
 
     def _send(self, delivery: Delivery, wait: float) -> None:
         self.deliveries.begun(delivery.callback)
         if wait:
-            self._agenda.after(wait, lambda: self._queue.put_nowait(delivery))
+            self._agenda.after(wait, lambda: self.submit(lambda: self._deliver(delivery)))
         else:
-            self._queue.put_nowait(delivery)
+            self.submit(lambda: self._deliver(delivery))
 
-    async def _work(self, transport: httpx.AsyncHTTPTransport) -> None:
+    async def _work(self) -> None:
         while True:
-            delivery = await self._queue.get()
+            job = await self._queue.get()
             try:
-                await self._deliver(transport, delivery)
+                await job()
             except Exception:
-                # A worker is an outermost loop: one odd callback must not end it for all the others.
-                log.exception("callback of kind %s failed", delivery.callback.kind)
-                self.deliveries.ended(delivery.callback, delivery.forgery, "broken")
+                # A worker is an outermost loop: one odd job must not end it for all the others.
+                log.exception("something that was to be sent, or its answer, failed")
 
-    async def _deliver(self, transport: httpx.AsyncHTTPTransport, delivery: Delivery) -> None:
-        callback, forgery = delivery
+    async def _deliver(self, delivery: Delivery) -> None:
+        callback, forgery, _ = delivery
+        try:
+            outcome, text = await self._attempts(delivery)
+        except Exception:
+            # Whatever it was, the callback is over: nobody is to wait for it.
+            log.exception("callback of kind %s failed", callback.kind)
+            outcome, text = "broken", ""
+        first = self.deliveries.ended(callback, forgery, outcome)
+        if first:
+            self._tell(callback, text)
+        elif self.deliveries.is_lost(callback):
+            self._tell(callback, NO_CONNECTION if outcome == "ct" else NO_USABLE_ANSWER)
+
+    async def _attempts(self, delivery: Delivery) -> Answer:
+        """Try, and try again as the overrides say, within their total time."""
+        callback, forgery, signer = delivery
         limits = overrides(callback.url)
         # The same token for every delivery of one callback: how a receiver recognises a retry.
-        name = draw_token(self._seed, callback.kind, callback.sid, callback.ordinal)
-        request = outgoing(callback, self._token, name, forgery)
-        outcome, text = await self._attempts(transport, delivery, request, limits)
-        if self.deliveries.ended(callback, forgery, outcome) and callback.hears:
-            self._hears(callback, text)
-
-    async def _attempts(
-        self, transport: httpx.AsyncHTTPTransport, delivery: Delivery, request: Outgoing, limits: Overrides
-    ) -> tuple[int | str, str]:
-        """Try, and try again as the overrides say, within their total time."""
-        outcome, text = "ct", ""
-        outcome_seen: int | str = outcome
+        name = draw_token(self._account.seed, callback.kind, callback.sid, callback.ordinal)
+        request = outgoing(callback, self._keys, name, signer, forgery)
         loop = asyncio.get_running_loop()
         until = loop.time() + limits.total / 1000
-        for attempt in range(1 + limits.retries):
-            left = until - loop.time()
-            if attempt and left <= RETRY_PAUSE:
+        answer: Answer = await self._attempt(delivery, request, limits, limits.total / 1000)
+        for _ in range(limits.retries):
+            left = until - loop.time() - self._pause
+            if not again(limits.policy, answer[0]) or left <= 0:
                 break
-            if attempt:
-                await asyncio.sleep(RETRY_PAUSE)
-            outcome_seen, text = await self._attempt(transport, request, limits, left)
-            self.deliveries.tried(delivery.callback, delivery.forgery, outcome_seen)
-            if not again(limits.policy, outcome_seen):
-                break
-        return outcome_seen, text
+            await asyncio.sleep(self._pause)
+            answer = await self._attempt(delivery, request, limits, left)
+        return answer
 
-    async def _attempt(
-        self, transport: httpx.AsyncHTTPTransport, outgoing: Outgoing, limits: Overrides, left: float
-    ) -> tuple[int | str, str]:
-        """The HTTP status with the body of its answer; or `ct`, `rt`, `broken`."""
-        request = self._request(outgoing, limits)
-        if not is_routable(str(request.url)):
-            return "ct", ""
-        try:
-            async with asyncio.timeout(left):
-                response = await transport.handle_async_request(request)
-                try:
-                    body = await response.aread()
-                finally:
-                    await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-            return "ct", ""
-        except (httpx.ReadTimeout, TimeoutError):
-            return "rt", ""
-        except httpx.HTTPError:
-            return "broken", ""
-        return response.status_code, body.decode("utf-8", "replace")
-
-    def _request(self, outgoing: Outgoing, limits: Overrides) -> httpx.Request:
-        read, connect = limits.read / 1000, limits.connect / 1000
-        timeout = {"connect": connect, "read": read, "write": read, "pool": None}
-        url, headers = outgoing.url, dict(outgoing.headers)
-        for public, local in self._routes.items():
-            if url.startswith(public):  # connect there, but name and sign the public address
-                headers["Host"] = httpx.URL(url).netloc.decode()
-                url = local + url.removeprefix(public)
-                break
-        return httpx.Request(
-            outgoing.method, url, headers=headers, content=outgoing.body, extensions={"timeout": timeout}
-        )
+    async def _attempt(self, delivery: Delivery, request: Outgoing, limits: Overrides, left: float) -> Answer:
+        answer = await self.carry(request, limits, left)
+        self.deliveries.tried(delivery.callback, delivery.forgery, answer[0])
+        return answer

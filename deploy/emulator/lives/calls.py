@@ -1,4 +1,4 @@
-"""Calls: dialed, answered, ended; and what is said of it to whom.
+"""Calls: dialed, answered, ended; and what is said of it to whom. What its TwiML has it do is in script.py.
 
 Only subscribed events are called back; a call canceled while still queued says nothing at all
 (https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent).
@@ -8,25 +8,29 @@ from datetime import datetime
 
 from deploy.emulator.account import Account
 from deploy.emulator.callbacks import parameters
-from deploy.emulator.chance import choose, draw
+from deploy.emulator.chance import draw
 from deploy.emulator.forms import Form
-from deploy.emulator.lives import recordings
-from deploy.emulator.lives.tables import CALL_EVENTS, CALL_FINAL, Range, call_path
-from deploy.emulator.resources import Call, Target
+from deploy.emulator.lives import recordings, transcriptions
+from deploy.emulator.lives.tables import CALL_EVENTS, CALL_FINAL, Range, answerer, call_path
+from deploy.emulator.resources import Call, Detection, RecordingOrder
+
+DETECTION_TIMEOUT = 30  # seconds, unless MachineDetectionTimeout says otherwise
 
 
-def dial(account: Account, form: Form, now: datetime, talk: Range) -> Call:
+def dial(account: Account, form: Form, now: datetime, talk: Range, direction: str = "outbound-api") -> Call:
     """A queued call whose path is drawn and begun."""
     sid, index = account.mint("CA")
     chance, chances = draw(account.seed, "call", index), account.plan.chances
-    limit = form.number("TimeLimit", 14400)
-    call = Call(sid, index, "outbound-api", form.get("From"), form.get("To"), now, now)
+    limit, ring = form.number("TimeLimit", 14400), form.number("Timeout", 60)
+    call = Call(sid, index, direction, form.get("From"), form.get("To"), now, now)
     call.target = form.target("StatusCallback", "completed")
-    call.path = call_path(chance, chances, call.to, talk, limit)
+    call.path = call_path(chance, chances, call.to, talk, limit, ring)
     if form.get("MachineDetection"):
-        answered_by = choose(chance, chances.answered_by)
-        call.amd = form.target("AsyncAmdStatusCallback") or form.target("AmdStatusCallback")
-        call.answered_by = answered_by
+        found, seconds = answerer(chance, chances, call.to, form.get("MachineDetection"))
+        seconds = min(seconds, form.number("MachineDetectionTimeout", DETECTION_TIMEOUT))
+        beside = form.flag("AsyncAmd")
+        told = form.target("AsyncAmdStatusCallback" if beside else "AmdStatusCallback")
+        call.detection = Detection(found, seconds, told, first=not beside)
     account.calls[sid] = call
     _schedule(account, call, 0)
     return call
@@ -41,13 +45,30 @@ def advance(account: Account, call: Call, at: int, now: datetime) -> None:
         call.seconds = max(1, round(step.after)) if step.status == "completed" else 0
         end(account, call, step.status, now)
         return
-    call.status, call.date_updated = step.status, now
     if step.status == "in-progress":
-        _answered(account, call, now)
-    _say(account, call, now)
-    if call.follower:
-        call.follower(account, call, now)
+        answer(account, call, now)
+    else:
+        _become(account, call, step.status, now)
     _schedule(account, call, at + 1)
+
+
+def answer(account: Account, call: Call, now: datetime) -> None:
+    """Somebody picks up; who it is is found out a little later."""
+    call.start_time = now
+    if call.record:
+        record(account, call, call.record, now)
+    if call.detection:
+        account.later(
+            call.detection.seconds,
+            lambda account, now: _detected(account, call),
+            wanted=lambda: call.status not in CALL_FINAL,
+        )
+    _become(account, call, "in-progress", now)
+
+
+def record(account: Account, call: Call, order: RecordingOrder, now: datetime) -> None:
+    """Record the call until it ends; its `completed` names the recording."""
+    call.recording = recordings.begin(account, order, now, call_sid=call.sid).sid
 
 
 def end(account: Account, call: Call, status: str, now: datetime) -> None:
@@ -56,6 +77,7 @@ def end(account: Account, call: Call, status: str, now: datetime) -> None:
     call.status, call.date_updated, call.end_time = status, now, now
     if call.recording:
         recordings.finish(account, account.recordings[call.recording], call.seconds, now)
+    transcriptions.stop_all(account, call.sid, now)
     if call.follower:
         call.follower(account, call, now)
     if not silent:
@@ -71,20 +93,19 @@ def hang_up(account: Account, call: Call, now: datetime) -> None:
     end(account, call, "completed" if call.status == "in-progress" else "canceled", now)
 
 
-def _answered(account: Account, call: Call, now: datetime) -> None:
-    call.start_time = now
-    if call.record:
-        call.recording = recordings.begin(account, call.record, now, call_sid=call.sid).sid
-    if call.answer:
-        ask(account, call, call.answer)
-    if call.amd:
-        amd, params = call.amd, parameters.amd_status(account, call)
-        account.later(2.3, lambda account, now: account.say("amd-status", call.sid, "amd", amd, params))
+def _become(account: Account, call: Call, status: str, now: datetime) -> None:
+    call.status, call.date_updated = status, now
+    _say(account, call, now)
+    if call.follower:
+        call.follower(account, call, now)
 
 
-def ask(account: Account, call: Call, target: Target) -> None:
-    """Ask for TwiML. What it says is not performed: a call talks for as long as its path has it talk."""
-    account.say("voice-request", call.sid, call.status, target, parameters.voice_request(account, call))
+def _detected(account: Account, call: Call) -> None:
+    if call.status in CALL_FINAL or call.detection is None:
+        return
+    call.answered_by = call.detection.answered_by
+    if call.detection.target:
+        account.say("amd-status", call.sid, "amd", call.detection.target, parameters.amd_status(account, call))
 
 
 def _say(account: Account, call: Call, now: datetime) -> None:
@@ -96,9 +117,17 @@ def _say(account: Account, call: Call, now: datetime) -> None:
 
 
 def _schedule(account: Account, call: Call, at: int) -> None:
-    if at < len(call.path):
-        account.later(
-            call.path[at].after,
-            lambda account, now: advance(account, call, at, now),
-            wanted=lambda: call.status not in CALL_FINAL,
-        )
+    if at == len(call.path):
+        return
+    seconds, per_second = call.path[at].after, account.plan.limits.calls_per_second
+
+    def due(account: Account, now: datetime) -> None:
+        advance(account, call, at, now)
+
+    def wanted() -> bool:
+        return call.status not in CALL_FINAL
+
+    if call.status == "queued" and per_second and call.direction == "outbound-api":
+        account.in_turn("calls", 1 / per_second, seconds, due, wanted)
+    else:
+        account.later(seconds, due, wanted)

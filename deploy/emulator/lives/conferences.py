@@ -9,10 +9,11 @@ from datetime import datetime
 
 from deploy.emulator.account import Account
 from deploy.emulator.callbacks import parameters
+from deploy.emulator.chance import draw
 from deploy.emulator.forms import Form
 from deploy.emulator.lives import calls, recordings
 from deploy.emulator.lives.tables import CALL_FINAL
-from deploy.emulator.resources import Call, Conference, Params, Participant
+from deploy.emulator.resources import Call, Conference, Params, Participant, Target
 
 # Event → the subscription it belongs to.
 SUBSCRIPTIONS: Mapping[str, str] = {
@@ -25,8 +26,13 @@ SUBSCRIPTIONS: Mapping[str, str] = {
     "participant-hold": "hold",
     "participant-unhold": "hold",
     "participant-modify": "modify",
+    "participant-speech-start": "speaker",
+    "participant-speech-stop": "speaker",
     "announcement-end": "announcement",
+    "announcement-fail": "announcement",
 }
+SILENCE, SPEECH = (0.5, 20.0), (0.5, 8.0)  # seconds between and of what a participant says
+ANNOUNCED = 2.0  # seconds of an announcement
 # Call status → participant status as REST shows it.
 PARTICIPANT_STATUS: Mapping[str, str] = {
     "queued": "queued",
@@ -57,6 +63,8 @@ def named(account: Account, name: str, form: Form, now: datetime) -> Conference 
     conference.target = form.target("ConferenceStatusCallback", "start end")
     if form.get("ConferenceRecord") in ("true", "record-from-start"):
         conference.record = recordings.order(form, "ConferenceRecordingStatusCallback", "Conference")
+    if form.get("ConferenceEventCallbackUrl"):
+        conference.record_events = Target(form.get("ConferenceEventCallbackUrl"))
     account.conferences[sid] = conference
     return conference
 
@@ -71,15 +79,18 @@ def follow(account: Account, call: Call, now: datetime) -> None:
     participant = account.participants[call.sid]
     participant.status, participant.date_updated = PARTICIPANT_STATUS[call.status], now
     if call.status == "in-progress":
-        _join(account, participant, now)
+        join(account, participant, now)
     elif call.status in CALL_FINAL:
-        _leave(account, participant, call, now)
+        leave(account, participant, call, now)
 
 
-def _join(account: Account, participant: Participant, now: datetime) -> None:
+def join(account: Account, participant: Participant, now: datetime) -> None:
+    """It is connected: with it a conference may start."""
     conference = account.conferences[participant.conference_sid]
     participant.joined = conference.had_somebody = True
     say(account, conference, "participant-join", now, participant)
+    if conference.target and "speaker" in conference.target.events:
+        _listen(account, conference, participant, 0)
     inside = [each for each in present(account, conference) if each.joined]
     if conference.status == "init" and len(inside) > 1 and any(each.start_on_enter for each in inside):
         conference.status, conference.started_at, conference.date_updated = "in-progress", now, now
@@ -89,9 +100,19 @@ def _join(account: Account, participant: Participant, now: datetime) -> None:
             conference.recording = begun.sid
 
 
-def _leave(account: Account, participant: Participant, call: Call, now: datetime) -> None:
+def remove(account: Account, participant: Participant, now: datetime) -> None:
+    """Out, as the API has it."""
+    participant.leaving = KICKED if participant.joined else NEVER_CAME
+    _let_go(account, participant, now)
+
+
+def leave(account: Account, participant: Participant, call: Call, now: datetime) -> None:
+    """It is gone: with it a conference may end."""
+    if participant.left:
+        return
     conference = account.conferences[participant.conference_sid]
-    participant.left = True
+    participant.left, participant.date_updated = True, now
+    participant.status = "complete" if participant.joined else participant.status
     reason = participant.leaving or (HUNG_UP if participant.joined else NEVER_CAME)
     leaving = parameters.leaving_part(participant, call, reason)
     say(account, conference, "participant-leave", now, participant, leaving)
@@ -117,12 +138,21 @@ def end(
     conference.ended_by = last.sid if last else None
     for participant in present(account, conference):
         participant.leaving = leaving
-        calls.hang_up(account, account.calls[participant.sid], now)
+        _let_go(account, participant, now)
     if conference.recording and conference.started_at:
         seconds = max(1, round((now - conference.started_at).total_seconds()))
         recordings.finish(account, account.recordings[conference.recording], seconds, now)
     if conference.had_somebody:  # where nobody ever came there was nothing to end [inferred]
         say(account, conference, "conference-end", now, extra=parameters.ending_part(conference, last))
+
+
+def _let_go(account: Account, participant: Participant, now: datetime) -> None:
+    """A call that came by its TwiML goes on with it; one that was called in is hung up on."""
+    call = account.calls[participant.sid]
+    if call.freed:
+        call.freed(account, call, now)
+    else:
+        calls.hang_up(account, call, now)
 
 
 def say(
@@ -145,6 +175,43 @@ def say(
 
 
 def announce(account: Account, conference: Conference, form: Form, participant: Participant | None = None) -> None:
-    """An announcement plays for two seconds; its end is called back."""
-    extra = {"AnnounceUrl": form.get("AnnounceUrl")}
-    account.later(2, lambda account, now: say(account, conference, "announcement-end", now, participant, extra))
+    """The announcement is asked for and plays for two seconds; its end, or its failure, is called back."""
+    url, sid = form.get("AnnounceUrl"), participant.sid if participant else conference.sid
+    extra = {"AnnounceUrl": url}
+
+    def end(account: Account, now: datetime) -> None:
+        say(account, conference, "announcement-end", now, participant, extra)
+
+    def play(account: Account, now: datetime, answer: str) -> None:
+        account.later(ANNOUNCED, end)
+
+    def fail(account: Account, now: datetime, code: int) -> None:
+        why = {"ReasonAnnouncementFailed": f"error {code}"}
+        say(account, conference, "announcement-fail", now, participant, {**extra, **why})
+
+    target = Target(url, form.get("AnnounceMethod", "POST").upper())
+    params = parameters.announcement(account, conference, participant)
+    account.say("announcement", sid, "announcement", target, params, play, fail)
+
+
+def _listen(account: Account, conference: Conference, participant: Participant, nth: int) -> None:
+    """A participant speaks, is silent, and speaks again; muted or on hold it is not heard."""
+    chance = draw(account.seed, "speech", participant.index, nth)
+    silent, speaking = chance.uniform(*SILENCE), chance.uniform(*SPEECH)
+
+    def here() -> bool:
+        return not participant.left
+
+    def stop(account: Account, now: datetime) -> None:
+        if here():
+            say(account, conference, "participant-speech-stop", now, participant)
+            _listen(account, conference, participant, nth + 1)
+
+    def start(account: Account, now: datetime) -> None:
+        if here() and not participant.muted and not participant.hold:
+            say(account, conference, "participant-speech-start", now, participant)
+            account.later(speaking, stop, wanted=here)
+        elif here():
+            _listen(account, conference, participant, nth + 1)
+
+    account.later(silent, start, wanted=here)

@@ -1,7 +1,7 @@
 """Messages: made, and their walk from queued to delivered.
 
-The initial status has no callback (https://www.twilio.com/docs/messaging/guides/track-outbound-message-status);
-every later one goes to the URL that the message was made with.
+The initial status has no callback (https://www.twilio.com/docs/messaging/guides/track-outbound-message-status),
+nor has `sending`; every other one goes to the URL that the message was made with.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from datetime import datetime
 from deploy.emulator.account import Account
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.chance import draw
-from deploy.emulator.lives.tables import MESSAGE_FINAL, message_path
+from deploy.emulator.lives.tables import MESSAGE_FINAL, MESSAGE_SILENT, message_path
 from deploy.emulator.resources import Message, Target
 
 
@@ -47,16 +47,25 @@ def advance(account: Account, message: Message, at: int, now: datetime) -> None:
         message.from_ = "+15005550006"  # the sender that the service chose
     if step.status == "sent":
         message.date_sent = now
-    if message.target:
+    if message.target and step.status not in MESSAGE_SILENT:
         params = parameters.message_status(account, message, now)
         account.say("message-status", message.sid, step.status, message.target, params)
     _schedule(account, message, at + 1)
 
 
 def _schedule(account: Account, message: Message, at: int, wait: float = 0) -> None:
-    if at < len(message.path):
-        account.later(
-            wait + message.path[at].after,
-            lambda account, now: advance(account, message, at, now),
-            wanted=lambda: message.status != "canceled",
-        )
+    if at == len(message.path):
+        return
+    seconds, per_second = wait + message.path[at].after, account.plan.limits.segments_per_second
+
+    def due(account: Account, now: datetime) -> None:
+        advance(account, message, at, now)
+
+    def wanted() -> bool:
+        return message.status != "canceled"
+
+    if message.status == "queued" and per_second:
+        takes = int(parameters.segments(message.body)) / per_second
+        account.in_turn(f"messages/{message.service or message.from_}", takes, seconds, due, wanted)
+    else:
+        account.later(seconds, due, wanted)

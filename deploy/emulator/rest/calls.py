@@ -10,7 +10,8 @@ from deploy.emulator.account import Account
 from deploy.emulator.errors import CALL_FROM, CALL_TO, Reply, is_address, is_sender, is_url, refusal
 from deploy.emulator.forms import Form, Request, within
 from deploy.emulator.lives import recordings
-from deploy.emulator.lives.calls import ask, dial, hang_up
+from deploy.emulator.lives.calls import hang_up
+from deploy.emulator.lives.script import place, redirect
 from deploy.emulator.lives.tables import CALL_FINAL
 from deploy.emulator.resources import Call, RecordingOrder, Target
 from deploy.emulator.rest import representations
@@ -38,8 +39,7 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
     if not any(form.get(name) for name in WHAT_TO_DO) or (form.get("Url") and not is_url(form.get("Url"))):
         return refusal(21205, form.get("Url"))
     record = recordings.order(form, "RecordingStatusCallback", "OutboundAPI")
-    call = dial(account, form, now, account.plan.chances.call_seconds)
-    call.answer = Target(form.get("Url"), form.get("Method", "POST").upper()) if form.get("Url") else None
+    call = place(account, form, now)
     call.record = record if form.flag("Record") else None
     return Reply(201, representations.call(account, call))
 
@@ -61,7 +61,7 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
         return (
             equal(query, "To", call.to)
             and equal(query, "From", call.from_)
-            and equal(query, "ParentCallSid", None)
+            and equal(query, "ParentCallSid", call.parent)
             and equal(query, "Status", "queued" if call.status == "initiated" else call.status)
             and within(query, "StartTime", call.start_time or call.date_created)
             and within(query, "EndTime", call.end_time)
@@ -71,13 +71,13 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    call = _find(account, request)
+    call = find(account, request)
     return Reply(200, representations.call(account, call)) if call else refusal(20404, request.path)
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """`Status` ends it (`canceled` only before it is answered), `Url` or `Twiml` redirects a live one."""
-    call, form = _find(account, request), request.form
+    call, form = find(account, request), request.form
     if not call:
         return refusal(20404, request.path)
     wanted = form.get("Status")
@@ -91,8 +91,8 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
         return refusal(21220, "call is not in progress, cannot redirect")
     if wanted:
         hang_up(account, call, now)
-    elif form.get("Url"):
-        ask(account, call, Target(form.get("Url"), form.get("Method", "POST").upper()))
+    elif form.get("Url") or form.get("Twiml"):
+        redirect(account, call, form, now)
     if form.get("StatusCallback"):
         events = call.target.events if call.target else frozenset({"completed"})
         call.target = Target(form.get("StatusCallback"), form.get("StatusCallbackMethod", "POST"), events)
@@ -101,7 +101,7 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
-    call = _find(account, request)
+    call = find(account, request)
     if not call:
         return refusal(20404, request.path)
     if call.status not in CALL_FINAL:
@@ -112,7 +112,7 @@ def delete(account: Account, request: Request, now: datetime) -> Reply:
 
 def record(account: Account, request: Request, now: datetime) -> Reply:
     """POST below a live call: begin to record it."""
-    call, form = _find(account, request), request.form
+    call, form = find(account, request), request.form
     if not call:
         return refusal(20404, request.path)
     if call.status != "in-progress" or call.recording:
@@ -123,6 +123,7 @@ def record(account: Account, request: Request, now: datetime) -> Reply:
     return Reply(201, representations.call_recording(account, recording))
 
 
-def _find(account: Account, request: Request) -> Call | None:
+def find(account: Account, request: Request) -> Call | None:
+    """The call that the path names first, unless it is deleted."""
     call = account.calls.get(request.ids[0])
     return None if call is None or call.deleted else call

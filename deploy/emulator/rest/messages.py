@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from deploy.emulator.account import Account
 from deploy.emulator.errors import MESSAGE_FROM, MESSAGE_TO, Reply, is_address, is_sender, is_url, refusal
 from deploy.emulator.forms import Form, Request, moment, within
+from deploy.emulator.lives.media import attach
 from deploy.emulator.lives.messages import make
 from deploy.emulator.lives.tables import MESSAGE_FINAL
 from deploy.emulator.resources import Message, Target
@@ -55,6 +56,7 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
         target=Target(target.url) if target else None,  # message callbacks are POST only
         send_at=send_at,
     )
+    attach(account, message, [(url, "") for url in form.all("MediaUrl")], now)
     return Reply(201, representations.message(account, message))
 
 
@@ -87,13 +89,13 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    message = _find(account, request)
+    message = find(account, request)
     return Reply(200, representations.message(account, message)) if message else refusal(20404, request.path)
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """An empty `Body` redacts a message that has ended; `Status=canceled` stops a scheduled one."""
-    message, form = _find(account, request), request.form
+    message, form = find(account, request), request.form
     if not message:
         return refusal(20404, request.path)
     if form.get("Status"):
@@ -110,7 +112,7 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
-    message = _find(account, request)
+    message = find(account, request)
     if not message:
         return refusal(20404, request.path)
     if not _ended(message):
@@ -123,6 +125,7 @@ def _ended(message: Message) -> bool:
     return message.status in MESSAGE_FINAL or (message.status == "sent" and message.path[-1].status == "sent")
 
 
-def _find(account: Account, request: Request) -> Message | None:
+def find(account: Account, request: Request) -> Message | None:
+    """The message that the path names first, unless it is deleted."""
     message = account.messages.get(request.ids[0])
     return None if message is None or message.deleted else message

@@ -5,15 +5,28 @@ the Go SDK removes `.` with the digits after it from a query.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
 from urllib.parse import urlencode
 
 from deploy.emulator.account import Account
 from deploy.emulator.errors import Json, Reply
 from deploy.emulator.forms import Form, Request
-from deploy.emulator.resources import R
 
 PAGING = ("Page", "PageSize", "PageToken")
 LARGEST = 1000
+
+
+class Listed(Protocol):
+    """What a list shows: the n-th of its kind, unless deleted."""
+
+    @property
+    def index(self) -> int: ...
+
+    @property
+    def deleted(self) -> bool: ...
+
+
+R = TypeVar("R", bound=Listed)
 
 
 def page(

@@ -122,8 +122,7 @@ def remove(account: Account, request: Request, now: datetime) -> Reply:
     participant = _find(account, request)
     if participant is None:
         return refusal(20404, request.path)
-    participant.leaving = conferences.KICKED if participant.joined else conferences.NEVER_CAME
-    calls.hang_up(account, account.calls[participant.sid], now)
+    conferences.remove(account, participant, now)
     return Reply(204)
 
 

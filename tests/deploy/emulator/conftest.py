@@ -109,7 +109,7 @@ class Receiver:
 
     @contextmanager
     def listening(self) -> Iterator["Receiver"]:
-        server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
+        server = _Server(("127.0.0.1", self.port), _handler(self))
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
@@ -121,10 +121,16 @@ class Receiver:
             thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    # The emulator opens dozens of connections at once; with the default of five, some of a burst are reset.
+    request_queue_size = 128
+
+
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 5
+        disable_nagle_algorithm = True  # an answer is written in two parts; the second would wait for an ACK
 
         def take(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0))).decode()
@@ -212,7 +218,8 @@ def emulating(
 ) -> Iterator[Emulator]:
     """The emulator as it is run, until the end of the block; then its exit must be a clean one."""
     port, log = free_port(), folder / "emulator.log"
-    options = ["--port", str(port), "--account-sid", ACCOUNT, "--seed", str(seed), "--speed", speed]
+    pace = ["--virtual"] if speed == "virtual" else ["--speed", speed]
+    options = ["--port", str(port), "--account-sid", ACCOUNT, "--seed", str(seed), *pace]
     if plan is not None:
         (folder / "plan.yaml").write_text(yaml.safe_dump(dict(plan)))
         options += ["--faults", str(folder / "plan.yaml")]

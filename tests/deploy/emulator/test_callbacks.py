@@ -1,13 +1,22 @@
 """How callbacks are delivered: once unless told otherwise, again as the URL's overrides say, and all accounted for."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twilio.rest import Client
 
-from deploy.emulator.callbacks.requests import Overrides, again, overrides
+from deploy.emulator.account import Account
+from deploy.emulator.callbacks.carrying import Answer as Answered
+from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, overrides
+from deploy.emulator.callbacks.signing import Keys
+from deploy.emulator.clocks import VirtualClock
+from deploy.emulator.exchange import Exchange
+from deploy.emulator.resources import Target
 from tests.conftest import free_port, until
-from tests.deploy.emulator.conftest import PATIENT, SENDER, Answer, Emulator, Receiver, emulating
+from tests.deploy.emulator.conftest import ACCOUNT, PATIENT, SENDER, TOKEN, Answer, Emulator, Receiver, emulating
+from tests.deploy.emulator.virtual import World
 
 FAILED = "+15005564007"  # one callback: failed
 
@@ -181,3 +190,58 @@ def test_a_policy_covers_what_it_names_and_never_a_success() -> None:
         "4xx,ct": [404, 429, "ct"],
         "all": [404, 429, 500, 503, "ct", "rt", "broken"],
     }
+
+
+async def told_of(plan: Mapping[str, Any], answers: Sequence[int]) -> list[str | int]:
+    """What whoever made a callback is told, when it is answered so."""
+    left = list(answers)
+    world = World(plan, answer=lambda request: (left.pop(0), "the answer"))
+    heard: list[str | int] = []
+    world.exchange.change(
+        lambda account, now: account.say(
+            "voice-request",
+            "CA1",
+            "ringing",
+            Target("https://hooks.switchhook.net/voice#rc=1&rp=5xx"),
+            {"CallSid": "CA1"},
+            hears=lambda account, now, answer: heard.append(answer),
+            fails=lambda account, now, code: heard.append(code),
+        )
+    )
+    await world.exchange.move()
+    assert left == []
+    return heard
+
+
+@pytest.mark.parametrize(
+    ("faults", "answers", "heard"),
+    [
+        ({}, [200], ["the answer"]),
+        ({}, [500, 200], ["the answer"]),
+        ({}, [500, 500], [11200]),
+        ({"duplicate": 1}, [200, 200], ["the answer"]),
+        ({"duplicate": 1}, [404, 200], ["the answer"]),
+        ({"duplicate": 1}, [404, 404], [11200]),
+        ({"drop": 1}, [], [11200]),
+        ({"drop": 1, "forge": 1}, [200], [11200]),
+        ({"forge": 1}, [200, 500, 500], [11200]),
+    ],
+)
+async def test_whoever_made_a_callback_is_told_once_what_came_of_it(
+    faults: Mapping[str, float], answers: Sequence[int], heard: Sequence[str | int]
+) -> None:
+    """The provider's codes: https://www.twilio.com/docs/api/errors/11200, where no delivery of it will be answered."""
+    assert await told_of({"callbacks": faults}, answers) == heard
+
+
+async def test_what_could_not_connect_has_a_code_of_its_own() -> None:
+    async def carry(request: Outgoing, limits: Overrides, left: float) -> Answered:
+        return "ct", ""
+
+    heard: list[int] = []
+    exchange = Exchange(Account(ACCOUNT), Keys(TOKEN), VirtualClock(), carry)
+    target, tell = Target("https://hooks.switchhook.net/voice"), lambda account, now, code: heard.append(code)
+    exchange.change(lambda account, now: account.say("voice-request", "CA1", "ringing", target, {}, fails=tell))
+    await exchange.move()
+    assert heard == [11205]
+    assert exchange.callbacks.deliveries.truth()["total"]["no_answer"] == 2, "tried twice, as always"

@@ -10,13 +10,24 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.call import CallInstance
 
 from tests.conftest import until
-from tests.deploy.emulator.conftest import ACCOUNT, DATE, SENDER, SOMEBODY, Emulator, Received, Receiver, emulating
+from tests.deploy.emulator.conftest import (
+    ACCOUNT,
+    DATE,
+    SENDER,
+    SOMEBODY,
+    Answer,
+    Emulator,
+    Received,
+    Receiver,
+    emulating,
+)
 
 EVENTS = ["initiated", "ringing", "answered", "completed"]
 COMPLETED, BUSY, NO_ANSWER, FAILED = "+15005570000", "+15005570001", "+15005570002", "+15005570003"
 # Short talks, so that calls end by themselves.
 BRIEF = {"chances": {"calls": {"completed": 1}, "call_seconds": [5, 9]}}
-TWIML = "<Response><Say>hello</Say></Response>"
+# A call lasts as long as its script does, and this one longer than anybody talks.
+TWIML = '<Response><Say>hello</Say><Pause length="20000"/></Response>'
 
 
 def status(call: CallInstance) -> str:
@@ -167,6 +178,7 @@ async def test_an_answered_call_cannot_be_canceled_and_a_live_one_not_deleted(
 async def test_an_answered_call_asks_for_its_twiml_and_again_when_redirected(
     emulator: Emulator, twilio: Client, receiver: Receiver
 ) -> None:
+    receiver.answers["/voice"], receiver.answers["/other"] = [Answer(200, TWIML)], [Answer(200, TWIML)]
     call = twilio.calls.create(to=SOMEBODY, from_=SENDER, url=receiver.url("/voice"))
     await until(lambda: status(call) == "in-progress")
     call.update(url=receiver.url("/other"), method="GET")

@@ -207,7 +207,7 @@ async def test_an_announcement_is_called_back_about_when_it_has_ended(
 ) -> None:
     first = add(twilio, "announced", receiver, "one")
     await joined(emulator, first)
-    inside(twilio, first).update(announce_url="https://hooks.example.org/announcement")
+    inside(twilio, first).update(announce_url=receiver.url("/announcement"))
     await until(lambda: ("announcement-end", "one") in events(receiver))
     twilio.conferences(str(first.conference_sid)).update(status="completed")
     await until(emulator.quiet)

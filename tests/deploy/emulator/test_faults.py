@@ -3,13 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import requests
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from twilio.base.exceptions import TwilioRestException
@@ -28,8 +29,10 @@ from deploy.emulator.faults import (
     plan_from,
     rest_verdict,
 )
+from deploy.emulator.limits import Limits
+from deploy.emulator.lives.tables import Chances
 from tests.conftest import until
-from tests.deploy.emulator.conftest import ACCOUNT, PATIENT, SENDER, Emulator, Receiver, emulating
+from tests.deploy.emulator.conftest import ACCOUNT, PATIENT, ROOT, SENDER, Emulator, Receiver, emulating
 
 DELIVERED, FAILED = "+15005560000", "+15005564007"
 WILD = Plan(
@@ -137,6 +140,17 @@ def test_a_kind_may_have_odds_of_its_own() -> None:
     assert verdict.forgery is not None
     assert made.kinds["call-status"].delay_seconds == (1, 2), "what it does not say is as for all"
     assert plan_from(None) == plan_from({}) == Plan()
+
+
+def test_the_readme_shows_every_key_of_the_plan_with_the_outcomes_that_are_drawn_without_one() -> None:
+    text = (ROOT / "deploy/emulator/README.md").read_text()
+    document = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    shown = {name: set(part) for name, part in document.items()}
+    parts = {"callbacks": CallbackFaults, "rest": RestFaults, "limits": Limits, "chances": Chances}
+    assert shown == {name: {each.name for each in fields(part)} for name, part in parts.items()} | {
+        "callbacks": {each.name for each in fields(CallbackFaults)} | {"kinds"}
+    }
+    assert plan_from(document).chances == Chances()
 
 
 @pytest.mark.parametrize(

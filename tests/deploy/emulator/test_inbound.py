@@ -4,9 +4,10 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from deploy.emulator.lives.inbound import read
+from deploy.emulator.lives.inbound import MOST_ASKED
 from tests.conftest import until
 from tests.deploy.emulator.conftest import ACCOUNT, Answer, Emulator, Receiver
+from tests.deploy.emulator.lines import BASE, Line
 
 OURS, SERVICE = "+15005550006", "MG" + "5" * 32
 SAID = "<Response><Message>hello</Message></Response>"
@@ -144,10 +145,42 @@ async def test_what_is_no_message_is_refused(emulator: Emulator, said: object) -
     assert len(emulator.truth()["messages"]) == before
 
 
-def test_twiml_is_read_without_entities_and_without_other_verbs() -> None:
-    assert [each.body for each in read("<Response><Message> a </Message><Redirect>x</Redirect></Response>")] == ["a"]
-    assert [each.body for each in read("<Response><Message><Body>a</Body><Body>b</Body></Message></Response>")] == [
-        "ab"
-    ]
-    assert read('<!DOCTYPE r [<!ENTITY a "b">]><Response><Message>&a;</Message></Response>') == []
-    assert read("") == []
+async def test_an_answer_is_read_without_entities_and_without_verbs_of_voice() -> None:
+    line = Line({"/voice": ""})
+    for answer, bodies in {
+        "<Message> a </Message><Say>x</Say>": ["a"],
+        "<Message><Body>a</Body><Body>b</Body></Message>": ["ab"],
+        "<Redirect>/next</Redirect><Message>never</Message>": ["next"],
+    }.items():
+        line.documents = {"/inbound": answer, "/next": "<Message>next</Message>"}
+        before = len(line.account.messages) + 1
+        line.text("/inbound")
+        await line.move()
+        assert [each.body for each in line.account.messages.values()][before:] == bodies
+
+
+async def test_a_redirect_to_itself_comes_to_an_end() -> None:
+    line = Line({"/inbound": "<Redirect>/inbound</Redirect>"})
+    line.text("/inbound")
+    await line.move()
+    assert len(line.at("/inbound")) == MOST_ASKED
+
+
+@pytest.mark.parametrize(("answer", "code"), [(500, "11200"), ("<Message>", "12100")])
+async def test_an_answer_that_will_not_do_is_asked_for_at_the_fallback(answer: str | int, code: str) -> None:
+    line = Line({"/inbound": answer, "/fallback": "<Message>sorry</Message>"})
+    message = line.text("/inbound", fallback="/fallback")
+    await line.move()
+    (asked,) = line.at("/fallback")
+    assert (asked["MessageSid"], asked["ErrorCode"], asked["ErrorUrl"]) == (message.sid, code, f"{BASE}/inbound")
+    assert [each.body for each in line.account.messages.values()] == ["hello", "sorry"]
+
+
+async def test_what_comes_over_a_channel_says_who_writes_and_a_file_where_it_is() -> None:
+    line = Line()
+    line.text("/inbound", from_="whatsapp:+15552223333", media=(("https://a.example.org/1", "image/png"),))
+    await line.move()
+    (asked,) = line.at("/inbound")
+    assert (asked["WaId"], asked["MessageType"], asked["NumMedia"]) == ("15552223333", "image", "1")
+    assert (asked["MediaUrl0"], asked["MediaContentType0"]) == ("https://a.example.org/1", "image/png")
+    assert "FromCity" not in asked, "an address of a channel is nowhere"

@@ -23,7 +23,7 @@ def found(listed: list[Any]) -> list[str]:
 
 async def a_call(emulator: Emulator, twilio: Client, to: str) -> str:
     """One that talks, and is recorded."""
-    call = twilio.calls.create(to=to, from_=SENDER, twiml="<Response/>", record=True)
+    call = twilio.calls.create(to=to, from_=SENDER, twiml='<Response><Pause length="3600"/></Response>', record=True)
     await until(lambda: emulator.shown("calls", str(call.sid))["recording_sid"] is not None)
     return str(call.sid)
 

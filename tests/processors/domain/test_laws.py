@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.contract.codec import Envelope
 from processors.contract.actions import Action
 from processors.domain.facts import NOTHING, Attribute, Facts, Resource, Seen, merge
 from processors.domain.fold import fold
@@ -45,10 +44,10 @@ class Folded(NamedTuple):
     fired: set[tuple[str, str]]
 
 
-def fold_all(statements: Sequence[tuple[Statement, Envelope]], into: Folded | None = None) -> Folded:
+def fold_all(statements: Sequence[Statement], into: Folded | None = None) -> Folded:
     rows, actions, seen = into or Folded({}, {}, set())
-    for statement, envelope in statements:
-        step = fold(rows.get(statement.key), statement, envelope, RULEBOOK, HASH_KEY)
+    for statement in statements:
+        step = fold(rows.get(statement.key), statement, RULEBOOK, HASH_KEY)
         rows[statement.key] = step.resource
         for decided in step.actions:
             seen.add((decided.rule, decided.key))
@@ -64,7 +63,7 @@ def check(kind: str, chance: Random) -> None:
     arrived = delivered(said, chance)
     if chance.random() > 0.75:
         del arrived[int(chance.random() * len(arrived)) :]  # the rest is never heard of
-    statements = [(read(envelope), envelope) for envelope in arrived]
+    statements = [read(envelope) for envelope in arrived]
     cut = int(chance.random() * len(arrived))
     start = fold_all(statements[:cut])
     so_far = Folded(dict(start.rows), dict(start.actions), set(start.fired))
@@ -90,12 +89,12 @@ def facts_of(folded: Folded) -> dict[str, Facts]:
     return {key: row.facts for key, row in folded.rows.items()}
 
 
-def merges(statements: Sequence[tuple[Statement, Envelope]], whole: dict[str, Facts], chance: Random) -> None:
+def merges(statements: Sequence[Statement], whole: dict[str, Facts], chance: Random) -> None:
     """Merging is associative, commutative and idempotent: batches merge by themselves first, and the result again."""
     found: dict[str, Facts] = {}
     for batch in batches(statements, chance):
         together: dict[str, Facts] = {}
-        for statement, _ in batch:
+        for statement in batch:
             together[statement.key] = merge(statement.facts, together.get(statement.key, NOTHING))
         for key, facts in together.items():
             found[key] = merge(facts, found.get(key, NOTHING))

@@ -71,7 +71,7 @@ def updated(name: str, received: int = 0) -> Envelope:
 
 
 def step(known: Resource | None, envelope: Envelope) -> Step:
-    return fold(known, read(envelope), envelope, NO_RULES, b"k")
+    return fold(known, read(envelope), NO_RULES, b"k")
 
 
 def folded(*history: Envelope) -> Resource:

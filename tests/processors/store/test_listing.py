@@ -9,9 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from processors.contract.listing import Place, Wanted, listing
-from processors.domain.facts import Attribute, Facts, Resource
+from processors.domain.facts import Attribute, Facts, Resource, lifetime
 from processors.sql import connect
-from processors.store.document import fixed, lifetime, moving
+from processors.store.document import fixed, moving
 from processors.store.opening import open_store
 
 ROWS = 3_000

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from processors.contract.listing import listing
-from processors.domain.facts import Resource
+from processors.domain.facts import Resource, lifetime
 from processors.sql import Database, connect, open_database
-from processors.store.document import fixed, lifetime, moving
+from processors.store.document import fixed, moving
 from processors.store.opening import open_store
 from processors.store.statements import STATEMENTS
 from tests.processors.store.rows import at, sid
