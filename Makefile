@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test kafka postgres chaos proof bench-ingress bench-processors lint types lock clean
+.PHONY: setup demo test kafka postgres chaos proof bench-ingress bench-processors bench-emulator lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -45,6 +45,10 @@ bench-ingress: $(READY)
 # it costs with few and with many resources known.
 bench-processors: $(READY)
 	$(BIN)/python -m bench.processors $(ARGS)
+
+# A day of traffic in the emulator's virtual time, on one core.
+bench-emulator: $(READY)
+	$(BIN)/python -m bench.emulator
 
 lint: $(READY)
 	$(BIN)/ruff check .
