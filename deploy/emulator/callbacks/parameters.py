@@ -123,11 +123,8 @@ def inbound_message(account: Account, message: Message, opt_out: str | None, med
     }
 
 
-def voice_request(account: Account, call: Call) -> Params:
-    """A leg that was dialed on says whose it is and over which number, and nothing of where (as captured)."""
-    places = _places(From=call.from_, To=call.to, Caller=call.from_, Called=call.to) if not call.parent else {}
-    parent = {"ParentCallSid": call.parent} if call.parent else {}
-    via = {"CalledVia": call.via, "ForwardedFrom": call.via} if call.via else {}
+def _of_call(account: Account, call: Call) -> Params:
+    """What everything says that is about a call."""
     return {
         "CallSid": call.sid,
         "AccountSid": account.sid,
@@ -138,6 +135,16 @@ def voice_request(account: Account, call: Call) -> Params:
         "CallStatus": call.status,
         "ApiVersion": API_VERSION,
         "Direction": call.direction,
+    }
+
+
+def voice_request(account: Account, call: Call) -> Params:
+    """A leg that was dialed on says whose it is and over which number, and nothing of where (as captured)."""
+    places = _places(From=call.from_, To=call.to, Caller=call.from_, Called=call.to) if not call.parent else {}
+    parent = {"ParentCallSid": call.parent} if call.parent else {}
+    via = {"CalledVia": call.via, "ForwardedFrom": call.via} if call.via else {}
+    return {
+        **_of_call(account, call),
         **places,
         **parent,
         **via,
@@ -302,15 +309,7 @@ def transcription(account: Account, made: Transcription, call: Call, target: Tar
         "RecordingSid": made.recording_sid,
         "RecordingUrl": recording_url(account, made.recording_sid),
         "url": target.url,
-        "CallSid": call.sid,
-        "AccountSid": account.sid,
-        "From": call.from_,
-        "To": call.to,
-        "Caller": call.from_,
-        "Called": call.to,
-        "CallStatus": call.status,
-        "ApiVersion": API_VERSION,
-        "Direction": call.direction,
+        **_of_call(account, call),
         **words,
     }
 

@@ -13,6 +13,7 @@ from deploy.emulator.errors import Reply, refusal
 from deploy.emulator.forms import Request
 from deploy.emulator.resources import SubAccount
 from deploy.emulator.rest import assets, representations
+from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
 
 OPENED = datetime(2020, 1, 1, tzinfo=UTC)
@@ -39,15 +40,12 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    found = _find(account, request)
-    return Reply(200, assets.account(account, found)) if found else refusal(20404, request.path)
+    return Reply(200, assets.account(account, _find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """Rename it, or suspend, reopen or close a sub-account; a closed one stays so."""
     found, form = _find(account, request), request.form
-    if not found:
-        return refusal(20404, request.path)
     status = form.get("Status", found.status)
     if status not in STATUSES or (status != found.status and (found.sid == account.sid or found.status == "closed")):
         return refusal(20001, "Status")
@@ -75,6 +73,6 @@ def _own(account: Account) -> SubAccount:
     )
 
 
-def _find(account: Account, request: Request) -> SubAccount | None:
+def _find(account: Account, request: Request) -> SubAccount:
     sid = request.ids[0]
-    return _own(account) if sid == account.sid else account.subaccounts.get(sid)
+    return existing(_own(account) if sid == account.sid else account.subaccounts.get(sid))

@@ -14,6 +14,7 @@ from deploy.emulator.forms import Form, Request
 from deploy.emulator.lives.inventory import COUNTRIES, Available, for_sale
 from deploy.emulator.lives.numbers import taken
 from deploy.emulator.rest import assets
+from deploy.emulator.rest.finding import Missing
 from deploy.emulator.rest.pages import equal, page
 
 KINDS = ("Local", "TollFree", "Mobile", "National", "Voip", "SharedCost", "MachineToMachine")
@@ -63,13 +64,15 @@ def countries(account: Account, request: Request, now: datetime) -> Reply:
 
 def country(account: Account, request: Request, now: datetime) -> Reply:
     code = request.ids[0]
-    return Reply(200, assets.country(account, code)) if code in COUNTRIES else refusal(20404, request.path)
+    if code not in COUNTRIES:
+        raise Missing
+    return Reply(200, assets.country(account, code))
 
 
 def search(account: Account, request: Request, now: datetime) -> Reply:
     code, kind, query = request.ids[0], request.last.removesuffix(".json"), request.query
     if code not in COUNTRIES or kind not in COUNTRIES[code].kinds:
-        return refusal(20404, request.path)
+        raise Missing
     for error, name, holds in CHECKS:
         if holds(query):
             return refusal(error, query.get(name))

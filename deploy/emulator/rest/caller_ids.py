@@ -11,6 +11,7 @@ from deploy.emulator.forms import Request
 from deploy.emulator.lives.numbers import verify
 from deploy.emulator.resources import CallerId
 from deploy.emulator.rest import assets
+from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
 
 LONGEST_DELAY = 60  # seconds
@@ -44,26 +45,19 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    found = _find(account, request)
-    return Reply(200, assets.caller_id(account, found)) if found else refusal(20404, request.path)
+    return Reply(200, assets.caller_id(account, _find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     found = _find(account, request)
-    if not found:
-        return refusal(20404, request.path)
     found.friendly_name, found.date_updated = request.form.get("FriendlyName", found.friendly_name), now
     return Reply(200, assets.caller_id(account, found))
 
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
-    found = _find(account, request)
-    if not found:
-        return refusal(20404, request.path)
-    found.deleted = True
+    _find(account, request).deleted = True
     return Reply(204)
 
 
-def _find(account: Account, request: Request) -> CallerId | None:
-    found = account.caller_ids.get(request.ids[0])
-    return None if found is None or found.deleted else found
+def _find(account: Account, request: Request) -> CallerId:
+    return existing(account.caller_ids.get(request.ids[0]))

@@ -15,6 +15,7 @@ from deploy.emulator.lives.script import place, redirect
 from deploy.emulator.lives.tables import CALL_FINAL
 from deploy.emulator.resources import Call, RecordingOrder, Target
 from deploy.emulator.rest import representations
+from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
 
 WHAT_TO_DO = ("Url", "Twiml", "ApplicationSid")
@@ -71,15 +72,12 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    call = find(account, request)
-    return Reply(200, representations.call(account, call)) if call else refusal(20404, request.path)
+    return Reply(200, representations.call(account, find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """`Status` ends it (`canceled` only before it is answered), `Url` or `Twiml` redirects a live one."""
     call, form = find(account, request), request.form
-    if not call:
-        return refusal(20404, request.path)
     wanted = form.get("Status")
     if wanted and wanted not in ("canceled", "completed"):
         return refusal(20001, "Status")
@@ -102,8 +100,6 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
     call = find(account, request)
-    if not call:
-        return refusal(20404, request.path)
     if call.status not in CALL_FINAL:
         return refusal(20009)
     call.deleted = True
@@ -113,8 +109,6 @@ def delete(account: Account, request: Request, now: datetime) -> Reply:
 def record(account: Account, request: Request, now: datetime) -> Reply:
     """POST below a live call: begin to record it."""
     call, form = find(account, request), request.form
-    if not call:
-        return refusal(20404, request.path)
     if call.status != "in-progress" or call.recording:
         return refusal(21220, "call is not in progress, or is recorded already")
     ordered: RecordingOrder = recordings.order(form, "RecordingStatusCallback", "StartCallRecordingAPI")
@@ -123,7 +117,6 @@ def record(account: Account, request: Request, now: datetime) -> Reply:
     return Reply(201, representations.call_recording(account, recording))
 
 
-def find(account: Account, request: Request) -> Call | None:
-    """The call that the path names first, unless it is deleted."""
-    call = account.calls.get(request.ids[0])
-    return None if call is None or call.deleted else call
+def find(account: Account, request: Request) -> Call:
+    """The call that the path names first. Raises Missing."""
+    return existing(account.calls.get(request.ids[0]))

@@ -11,6 +11,7 @@ from deploy.emulator.forms import Request, within
 from deploy.emulator.lives.conferences import announce, end
 from deploy.emulator.resources import Conference
 from deploy.emulator.rest import representations
+from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
 
 
@@ -29,16 +30,11 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    conference = account.conferences.get(request.ids[0])
-    if conference is None:
-        return refusal(20404, request.path)
-    return Reply(200, representations.conference(account, conference))
+    return Reply(200, representations.conference(account, find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
-    conference, form = account.conferences.get(request.ids[0]), request.form
-    if conference is None:
-        return refusal(20404, request.path)
+    conference, form = find(account, request), request.form
     if form.get("Status") not in ("", "completed"):
         return refusal(20001, "Status")
     if form.get("AnnounceUrl"):
@@ -48,3 +44,8 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
     if form.get("Status"):
         end(account, conference, "conference-ended-via-api", "conference_ended_via_api", now)
     return Reply(200, representations.conference(account, conference))
+
+
+def find(account: Account, request: Request) -> Conference:
+    """The conference that the path names first, by its SID. Raises Missing."""
+    return existing(account.conferences.get(request.ids[0]))

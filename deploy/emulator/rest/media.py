@@ -11,6 +11,7 @@ from deploy.emulator.errors import Reply, refusal
 from deploy.emulator.forms import Request, within
 from deploy.emulator.resources import Feedback, Media
 from deploy.emulator.rest import representations
+from deploy.emulator.rest.finding import Missing, existing
 from deploy.emulator.rest.messages import find
 from deploy.emulator.rest.pages import page
 
@@ -19,8 +20,6 @@ OUTCOMES = ("confirmed", "unconfirmed")
 
 def list_all(account: Account, request: Request, now: datetime) -> Reply:
     message = find(account, request)
-    if not message:
-        return refusal(20404, request.path)
 
     def keep(media: Media) -> bool:
         return media.message_sid == message.sid and within(request.query, "DateCreated", media.date_created)
@@ -31,26 +30,19 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
     """What is known of it with the extension `.json`; without one, the way to the file itself."""
     media = _find(account, request)
-    if not media:
-        return refusal(20404, request.path)
     if request.last.endswith(".json"):
         return Reply(200, representations.media(account, media))
     return Reply(307, location=media.url)
 
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
-    media = _find(account, request)
-    if not media:
-        return refusal(20404, request.path)
-    media.deleted = True
+    _find(account, request).deleted = True
     return Reply(204)
 
 
 def give_feedback(account: Account, request: Request, now: datetime) -> Reply:
     """Said again, it replaces what was said."""
     message = find(account, request)
-    if not message:
-        return refusal(20404, request.path)
     outcome = request.form.get("Outcome", "confirmed")
     if outcome not in OUTCOMES:
         return refusal(20001, "Outcome")
@@ -58,8 +50,9 @@ def give_feedback(account: Account, request: Request, now: datetime) -> Reply:
     return Reply(200, representations.feedback(account, message, said))
 
 
-def _find(account: Account, request: Request) -> Media | None:
-    """Below its own message, while that is there."""
-    message, media = find(account, request), account.media.get(request.ids[1])
-    gone = message is None or media is None or media.deleted or media.message_sid != message.sid
-    return None if gone else media
+def _find(account: Account, request: Request) -> Media:
+    """Below its own message, while that is there. Raises Missing."""
+    message, media = find(account, request), existing(account.media.get(request.ids[1]))
+    if media.message_sid != message.sid:
+        raise Missing
+    return media

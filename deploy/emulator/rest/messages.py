@@ -15,6 +15,7 @@ from deploy.emulator.lives.messages import make
 from deploy.emulator.lives.tables import MESSAGE_FINAL
 from deploy.emulator.resources import Message, Target
 from deploy.emulator.rest import representations
+from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
 
 SERVICE = re.compile(r"MG[0-9a-fA-F]{32}\Z")
@@ -89,15 +90,12 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    message = find(account, request)
-    return Reply(200, representations.message(account, message)) if message else refusal(20404, request.path)
+    return Reply(200, representations.message(account, find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """An empty `Body` redacts a message that has ended; `Status=canceled` stops a scheduled one."""
     message, form = find(account, request), request.form
-    if not message:
-        return refusal(20404, request.path)
     if form.get("Status"):
         if form.get("Status") != "canceled" or message.status != "scheduled":
             return refusal(30409)
@@ -113,8 +111,6 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
     message = find(account, request)
-    if not message:
-        return refusal(20404, request.path)
     if not _ended(message):
         return refusal(20009)
     message.deleted = True
@@ -125,7 +121,6 @@ def _ended(message: Message) -> bool:
     return message.status in MESSAGE_FINAL or (message.status == "sent" and message.path[-1].status == "sent")
 
 
-def find(account: Account, request: Request) -> Message | None:
-    """The message that the path names first, unless it is deleted."""
-    message = account.messages.get(request.ids[0])
-    return None if message is None or message.deleted else message
+def find(account: Account, request: Request) -> Message:
+    """The message that the path names first. Raises Missing."""
+    return existing(account.messages.get(request.ids[0]))

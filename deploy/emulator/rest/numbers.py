@@ -13,6 +13,7 @@ from deploy.emulator.lives.numbers import buy, offers
 from deploy.emulator.resources import Number
 from deploy.emulator.rest import assets
 from deploy.emulator.rest.available import matches
+from deploy.emulator.rest.finding import Missing, existing
 from deploy.emulator.rest.pages import equal, page
 
 KINDS = ("Local", "Mobile", "TollFree")
@@ -77,15 +78,12 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    number = _find(account, request)
-    return Reply(200, assets.number(account, number)) if number else refusal(20404, request.path)
+    return Reply(200, assets.number(account, _find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """What is said is set; an empty value unsets."""
     number, form = _find(account, request), request.form
-    if not number:
-        return refusal(20404, request.path)
     settings = {**number.settings, **{name: form.get(name) for name in assets.SETTINGS if name in form}}
     refused = _unusable(form, settings)
     if refused:
@@ -100,10 +98,7 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
     """Released: it is for sale again."""
-    number = _find(account, request)
-    if not number:
-        return refusal(20404, request.path)
-    number.deleted = True
+    _find(account, request).deleted = True
     return Reply(204)
 
 
@@ -125,6 +120,9 @@ def _unusable(form: Form, settings: Mapping[str, str]) -> Reply | None:
     return None
 
 
-def _find(account: Account, request: Request) -> Number | None:
-    number = account.numbers.get(request.ids[0])
-    return None if number is None or number.deleted or number.owner != account.sid else number
+def _find(account: Account, request: Request) -> Number:
+    """While it is ours. Raises Missing."""
+    number = existing(account.numbers.get(request.ids[0]))
+    if number.owner != account.sid:
+        raise Missing
+    return number

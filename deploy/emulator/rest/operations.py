@@ -19,8 +19,10 @@ from deploy.emulator.rest import (
     recordings,
     transcriptions,
 )
+from deploy.emulator.rest.finding import Missing
 
 Operation = Callable[[Account, Request, datetime], Reply]
+"""May raise Missing, which is answered 404 for all of them."""
 
 ROOT = "/2010-04-01"
 ABOVE: Mapping[str, Mapping[str, Operation]] = {
@@ -88,4 +90,7 @@ def perform(account: Account, method: str, base: str, path: str, query: str, for
     operation = known.get(method)
     if operation is None:
         return refusal(20004)
-    return operation(account, Request(f"{base}/{path}", ids, Form(query), Form(form)), now)
+    try:
+        return operation(account, Request(f"{base}/{path}", ids, Form(query), Form(form)), now)
+    except Missing:
+        return refusal(20404, f"{base}/{path}")

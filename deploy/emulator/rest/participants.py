@@ -15,6 +15,8 @@ from deploy.emulator.lives import calls, conferences, recordings
 from deploy.emulator.resources import Participant
 from deploy.emulator.rest import representations
 from deploy.emulator.rest.calls import refused_dialing
+from deploy.emulator.rest.conferences import find as find_conference
+from deploy.emulator.rest.finding import Missing, existing
 from deploy.emulator.rest.pages import page
 
 CALL_SID = re.compile(r"CA[0-9a-f]{32}\Z")
@@ -41,7 +43,7 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
         return refusal(16024)
     conference = conferences.named(account, request.ids[0], form, now)
     if conference is None:
-        return refusal(20404, request.path)
+        raise Missing
     if label and any(each.label == label for each in conferences.present(account, conference)):
         return refusal(16026)
     call = calls.dial(account, form, now, account.plan.chances.participant_seconds)
@@ -66,11 +68,8 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def list_all(account: Account, request: Request, now: datetime) -> Reply:
-    conference = account.conferences.get(request.ids[0])
-    if conference is None:
-        return refusal(20404, request.path)
     query = request.query
-    inside = conferences.present(account, conference)
+    inside = conferences.present(account, find_conference(account, request))
 
     def keep(participant: Participant) -> bool:
         return all(
@@ -82,16 +81,11 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    participant = _find(account, request)
-    if participant is None:
-        return refusal(20404, request.path)
-    return Reply(200, representations.participant(account, participant))
+    return Reply(200, representations.participant(account, _find(account, request)))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:
     participant, form = _find(account, request), request.form
-    if participant is None:
-        return refusal(20404, request.path)
     conference = account.conferences[participant.conference_sid]
     if form.get("AnnounceUrl"):
         if not is_url(form.get("AnnounceUrl")):
@@ -119,15 +113,11 @@ def _switch(participant: Participant, form: Form) -> list[str]:
 
 
 def remove(account: Account, request: Request, now: datetime) -> Reply:
-    participant = _find(account, request)
-    if participant is None:
-        return refusal(20404, request.path)
-    conferences.remove(account, participant, now)
+    conferences.remove(account, _find(account, request), now)
     return Reply(204)
 
 
-def _find(account: Account, request: Request) -> Participant | None:
-    """By CallSid or label, in a conference named by its SID, while it has not left."""
-    conference = account.conferences.get(request.ids[0])
-    inside = conferences.present(account, conference) if conference else []
-    return next((each for each in inside if request.ids[1] in (each.sid, each.label)), None)
+def _find(account: Account, request: Request) -> Participant:
+    """By CallSid or label, in a conference named by its SID, while it has not left. Raises Missing."""
+    inside = conferences.present(account, find_conference(account, request))
+    return existing(next((each for each in inside if request.ids[1] in (each.sid, each.label)), None))

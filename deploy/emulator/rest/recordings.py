@@ -14,6 +14,7 @@ from deploy.emulator.lives import audio
 from deploy.emulator.lives import recordings as lives
 from deploy.emulator.resources import Recording
 from deploy.emulator.rest import representations
+from deploy.emulator.rest.finding import Missing
 from deploy.emulator.rest.pages import equal, page
 
 CURRENT = "Twilio.CURRENT"
@@ -34,7 +35,7 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
     """All of the account, or below a call or a conference of its path."""
     above = request.ids[0] if request.ids else None
     if above and above not in account.calls and above not in account.conferences:
-        return refusal(20404, request.path)
+        raise Missing
 
     def keep(recording: Recording) -> bool:
         return (
@@ -51,12 +52,10 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
     """What is known of it with the extension `.json`; the sound itself with `.wav`, `.mp3` or none (WAV)."""
     recording = _find(account, request, deleted=request.query.flag("IncludeSoftDeleted"))
-    if not recording:
-        return refusal(20404, request.path)
     if request.last.endswith(".json"):
         return Reply(200, _show(request)(account, recording))
     if recording.status != "completed" or recording.deleted:
-        return refusal(20404, request.path)
+        raise Missing
     seconds = recording.seconds or 0
     if request.last.endswith(".mp3"):
         return Reply(200, file=File(audio.mp3(seconds), "audio/mpeg"))
@@ -69,8 +68,6 @@ def fetch(account: Account, request: Request, now: datetime) -> Reply:
 def update(account: Account, request: Request, now: datetime) -> Reply:
     """Pause, resume or stop one that runs."""
     recording, form = _find(account, request), request.form
-    if not recording:
-        return refusal(20404, request.path)
     change = CHANGES.get(form.get("Status"))
     if change is None:
         return refusal(20001, "Status")
@@ -82,25 +79,23 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
     recording = _find(account, request)
-    if not recording:
-        return refusal(20404, request.path)
     if recording.status not in ("completed", "absent"):
         return refusal(20009)
     recording.deleted = True
     return Reply(204)
 
 
-def _find(account: Account, request: Request, *, deleted: bool = False) -> Recording | None:
-    """By SID; below its own call or conference also the one that runs, as `Twilio.CURRENT`."""
+def _find(account: Account, request: Request, *, deleted: bool = False) -> Recording:
+    """By SID; below its own call or conference also the one that runs, as `Twilio.CURRENT`. Raises Missing."""
     name = request.ids[-1].removesuffix(".wav").removesuffix(".mp3")
     above = request.ids[0] if len(request.ids) > 1 else None
     found = account.recordings.get(name)
     if above and name == CURRENT:
         running = (each for each in account.recordings.values() if each.status in lives.RUNNING)
         found = next((each for each in running if above in (each.call_sid, each.conference_sid)), None)
-    if found is None or (found.deleted and not deleted):
-        return None
-    return found if above in (None, found.call_sid, found.conference_sid) else None
+    if found is None or (found.deleted and not deleted) or above not in (None, found.call_sid, found.conference_sid):
+        raise Missing
+    return found
 
 
 def _show(request: Request) -> Callable[[Account, Recording], Json]:

@@ -13,15 +13,15 @@ from deploy.emulator.lives.transcriptions import start, stop
 from deploy.emulator.resources import Target, Transcription
 from deploy.emulator.rest import representations
 from deploy.emulator.rest.calls import find as find_call
+from deploy.emulator.rest.finding import Missing, existing
 from deploy.emulator.rest.pages import page
 
 
 def list_all(account: Account, request: Request, now: datetime) -> Reply:
     """All of the account, or those of the recording of its path."""
     above = request.ids[0] if request.ids else None
-    recording = account.recordings.get(above) if above else None
-    if above and (recording is None or recording.deleted):
-        return refusal(20404, request.path)
+    if above:
+        existing(account.recordings.get(above))
 
     def keep(transcription: Transcription) -> bool:
         return above in (None, transcription.recording_sid)
@@ -31,23 +31,17 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    found = _find(account, request)
-    return Reply(200, representations.transcription(account, found)) if found else refusal(20404, request.path)
+    return Reply(200, representations.transcription(account, _find(account, request)))
 
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:
-    found = _find(account, request)
-    if not found:
-        return refusal(20404, request.path)
-    found.deleted = True
+    _find(account, request).deleted = True
     return Reply(204)
 
 
 def create_live(account: Account, request: Request, now: datetime) -> Reply:
     """A call that is talking is put into words."""
     call, form = find_call(account, request), request.form
-    if not call:
-        return refusal(20404, request.path)
     if form.get("StatusCallbackUrl") and not is_url(form.get("StatusCallbackUrl")):
         return refusal(21609, form.get("StatusCallbackUrl"))
     if call.status != "in-progress":
@@ -63,16 +57,17 @@ def update_live(account: Account, request: Request, now: datetime) -> Reply:
     call_sid, name = request.ids
     of_call = [each for each in account.live_transcriptions.values() if each.call_sid == call_sid]
     found = next((each for each in of_call if name in (each.sid, each.name)), None)
-    if not found:
-        return refusal(20404, request.path)
+    if found is None:
+        raise Missing
     if request.form.get("Status") != "stopped":
         return refusal(20001, "Status")
     stop(account, found, now)
     return Reply(200, representations.live_transcription(account, found))
 
 
-def _find(account: Account, request: Request) -> Transcription | None:
-    """Below its own recording, where its path names one."""
-    found = account.transcriptions.get(request.ids[-1])
-    gone = found is None or found.deleted or (len(request.ids) > 1 and found.recording_sid != request.ids[0])
-    return None if gone else found
+def _find(account: Account, request: Request) -> Transcription:
+    """Below its own recording, where its path names one. Raises Missing."""
+    found = existing(account.transcriptions.get(request.ids[-1]))
+    if len(request.ids) > 1 and found.recording_sid != request.ids[0]:
+        raise Missing
+    return found
