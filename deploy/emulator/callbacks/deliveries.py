@@ -108,9 +108,10 @@ class Deliveries:
         }
 
     def lost(self) -> list[Json]:
+        """By name, since in real time the order in which they were made is that of the requests."""
         return [
             {"kind": kind, "sid": sid, "what": fate.what}
-            for (kind, sid, _), fate in self.fates.items()
+            for (kind, sid, _), fate in sorted(self.fates.items(), key=lambda named: named[0])
             if not fate.outstanding and not fate.accepted
         ]
 
