@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import structlog
 
-from ingest.contract.codec import Undecodable, decode
+from ingest.contract.codec import decode
 from ingest.contract.topics import DEAD_LETTERS
 from processors.contract.changes import Kind
 from processors.contract.codec import encode_action, encode_change
@@ -27,8 +27,8 @@ from processors.domain.stamps import Stamp, instant
 from processors.domain.statuses import Arrival, is_terminal, status
 from processors.metrics import Metrics
 from processors.store.port import Conflict, Forgotten, Store
-from processors.stream.batch import Batch
-from processors.stream.deadletters import Breaker, dead_letter
+from processors.stream.batch import Batch, Consumed
+from processors.stream.deadletters import Breaker, readable
 from processors.stream.producer import Outgoing, Producer
 
 log = structlog.get_logger("processors")
@@ -75,7 +75,6 @@ class Advance:
     async def __call__(self, batch: Batch) -> None:
         """Raises TooManyDeadLetters, which stops the worker: so much cannot be read that it is rather us."""
         said = self._read(batch)
-        self.breaker.judge(batch, len(said.dead), self.clock().timestamp())
         keys = sorted({statement.key for statement in said.statements})
         repair = False
         while True:
@@ -109,22 +108,20 @@ class Advance:
         await self.store.write(rows, {row.key: known[row.key].version if row.key in known else 0 for row in rows})
 
     def _read(self, batch: Batch) -> Read:
-        statements, dead, unverified = [], [], 0
-        for record in batch.records:
-            try:
-                envelope = decode(record.headers, record.value)
-                statement = read(envelope)
-            except Undecodable as error:
-                self.metrics.dead_letters.labels(error.reason).inc()
-                topic, at = DEAD_LETTERS.called(self.prefix), self.clock()
-                dead.append(dead_letter(record, stage="processors", reason=error.reason, topic=topic, at=at))
-                continue
-            if not envelope.verified:
-                # Published for those who look into a wrong configuration; neither state nor rules may trust it.
-                unverified += 1
-            elif statement.facts is not NOTHING:  # what is reported in words that we cannot read is for others
-                statements.append(statement)
-        return Read(statements, dead, unverified)
+        stated, dead = readable(
+            batch,
+            _stated,
+            stage="processors",
+            topic=DEAD_LETTERS.called(self.prefix),
+            clock=self.clock,
+            counted=self.metrics.dead_letters,
+            breaker=self.breaker,
+        )
+        # What nobody vouches for is published for those who look into a wrong configuration; neither state nor rules
+        # may trust it. What is reported in words that we cannot read is for others.
+        trusted = [statement for statement, verified in stated if verified]
+        statements = [statement for statement in trusted if statement.facts is not NOTHING]
+        return Read(statements, dead, len(stated) - len(trusted))
 
     def _folded(self, batch: Batch, said: Read, known: Mapping[str, Resource], repair: bool) -> Work:
         work = Work()
@@ -192,6 +189,12 @@ class Advance:
             actions=len(work.decided),
             not_folded=len(batch.records) - len(said.statements),
         )
+
+
+def _stated(record: Consumed) -> tuple[Statement, bool]:
+    """What it says, and whether somebody vouches for it."""
+    envelope = decode(record.headers, record.value)
+    return read(envelope), envelope.verified
 
 
 def outgoing_change(document: Document, topic: str, partition: int) -> Outgoing:

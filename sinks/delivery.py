@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ingest.contract.codec import Undecodable
 from ingest.contract.topics import DEAD_LETTERS
 from processors.contract.changes import Change
 from processors.contract.codec import decode_change
 from processors.contract.statuses import RANKS
 from processors.stream.batch import Batch
-from processors.stream.deadletters import Breaker, dead_letter
-from processors.stream.producer import Outgoing, Producer
+from processors.stream.deadletters import Breaker, readable
+from processors.stream.producer import Producer
 from sinks.metrics import DeliveryMetrics
 
 ACCEPTED = ("accepted", "scheduled", "queued", "sending", "sent")
@@ -31,25 +30,20 @@ class Delivery:
     _versions: OrderedDict[str, int] = field(default_factory=OrderedDict)
 
     async def __call__(self, batch: Batch) -> None:
-        changes, dead = self._decoded(batch)
-        self.breaker.judge(batch, len(dead), self.clock().timestamp())
+        changes, dead = readable(
+            batch,
+            # Without a value it is a tombstone: the resource was forgotten on purpose.
+            lambda record: None if record.value is None else decode_change(record.value),
+            stage="sinks",
+            topic=DEAD_LETTERS.called(self.prefix),
+            clock=self.clock,
+            counted=self.metrics.dead_letters,
+            breaker=self.breaker,
+        )
         await self.producer.publish(dead)
         for change in changes:
-            if self._is_new(change):
+            if change is not None and self._is_new(change):
                 self._count(change)
-
-    def _decoded(self, batch: Batch) -> tuple[Sequence[Change], Sequence[Outgoing]]:
-        changes, dead = [], []
-        for record in batch.records:
-            if record.value is None:
-                continue  # a tombstone: the resource was forgotten on purpose
-            try:
-                changes.append(decode_change(record.value))
-            except Undecodable as error:
-                self.metrics.dead_letters.labels(error.reason).inc()
-                topic = DEAD_LETTERS.called(self.prefix)
-                dead.append(dead_letter(record, stage="sinks", reason=error.reason, topic=topic, at=self.clock()))
-        return changes, dead
 
     def _is_new(self, change: Change) -> bool:
         if change.version <= self._versions.get(change.key, 0):

@@ -5,13 +5,19 @@ dead letters before somebody looks.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from prometheus_client import Counter
+
+from ingest.contract.codec import Undecodable
 from ingest.contract.times import rfc3339
 from processors.stream.batch import Batch, Consumed
 from processors.stream.producer import Outgoing
 from processors.stream.settings import StreamSettings
+
+T = TypeVar("T")
 
 REDRIVEN = "dl_redriven"
 """How often a record was put back; it stays with the record, so that this does not go on for ever."""
@@ -101,3 +107,27 @@ class Breaker:
             self._row.append(judged)
         while self._row and self._row[0].at < old:
             self._row.popleft()
+
+
+def readable(
+    batch: Batch,
+    read: Callable[[Consumed], T],
+    *,
+    stage: str,
+    topic: str,
+    clock: Callable[[], datetime],
+    counted: Counter,
+    breaker: Breaker,
+) -> tuple[Sequence[T], Sequence[Outgoing]]:
+    """What of a batch can be read, in offset order; and the rest as dead letters for `topic`, counted by reason, which
+    are to be published before the batch is done. `read` may raise Undecodable. Raises TooManyDeadLetters.
+    """
+    found, dead = [], []
+    for record in batch.records:
+        try:
+            found.append(read(record))
+        except Undecodable as error:
+            counted.labels(error.reason).inc()
+            dead.append(dead_letter(record, stage=stage, reason=error.reason, topic=topic, at=clock()))
+    breaker.judge(batch, len(dead), clock().timestamp())
+    return found, dead

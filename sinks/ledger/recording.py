@@ -13,11 +13,10 @@ from ingest.contract import codec as events
 from ingest.contract.codec import Undecodable
 from ingest.contract.events import ConferenceUpdated, Event, ParticipantObserved
 from ingest.contract.topics import DEAD_LETTERS
-from processors.contract.actions import Action
 from processors.contract.codec import decode_action
 from processors.stream.batch import Batch
-from processors.stream.deadletters import Breaker, dead_letter
-from processors.stream.producer import Outgoing, Producer
+from processors.stream.deadletters import Breaker, readable
+from processors.stream.producer import Producer
 from sinks.ledger.consents import Consent, told_by
 from sinks.ledger.port import Ledger
 from sinks.metrics import Metrics
@@ -38,16 +37,15 @@ class Recorder:
     breaker: Breaker = field(default_factory=Breaker)
 
     async def __call__(self, batch: Batch) -> None:
-        actions: list[Action] = []
-        dead: list[Outgoing] = []
-        for record in batch.records:
-            try:
-                actions.append(decode_action(record.value))
-            except Undecodable as error:
-                self.metrics.dead_letters.labels(error.reason).inc()
-                topic = DEAD_LETTERS.called(self.prefix)
-                dead.append(dead_letter(record, stage="sinks", reason=error.reason, topic=topic, at=self.clock()))
-        self.breaker.judge(batch, len(dead), self.clock().timestamp())
+        actions, dead = readable(
+            batch,
+            lambda record: decode_action(record.value),
+            stage="sinks",
+            topic=DEAD_LETTERS.called(self.prefix),
+            clock=self.clock,
+            counted=self.metrics.dead_letters,
+            breaker=self.breaker,
+        )
         await self.producer.publish(dead)
         recorded = await self.ledger.record(actions, self.clock().timestamp())
         self.metrics.recorded.labels("recorded").inc(recorded)
