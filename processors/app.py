@@ -6,7 +6,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry
 
 from ingest.contract.kafka import Kafka
-from ingest.contract.topics import EVENT_TOPICS
+from ingest.contract.topics import EVENT_TOPICS, retention
 from processors.advance import Advance
 from processors.contract.topics import CHANGES
 from processors.domain.rulebook import write_down
@@ -53,7 +53,7 @@ def create_app(
         settings=settings,
         metrics=StreamMetrics(registry),
         retryable=(StoreUnavailable,),
-        retention={topic.called(kafka.topic_prefix): topic.retention_ms / 1000 for topic in EVENT_TOPICS},
+        retention=retention(EVENT_TOPICS, kafka.topic_prefix),
     )
 
 

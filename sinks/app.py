@@ -1,12 +1,12 @@
 """Two places that wire the hands, one a command: every port is an argument, nothing is made at import."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
 from ingest.contract.kafka import Kafka
-from ingest.contract.topics import CALLS, CONFERENCES, MESSAGES, RECORDINGS, Topic
+from ingest.contract.topics import CALLS, CONFERENCES, MESSAGES, RECORDINGS, retention
 from processors.contract.topics import ACTIONS, CHANGES
 from processors.stream.app import BatchApp
 from processors.stream.app import create_app as create_stream
@@ -48,7 +48,7 @@ def create_actions_app(
         settings=stream,
         metrics=StreamMetrics(registry),
         retryable=(LedgerUnavailable,),
-        retention=_retention(prefix, ACTIONS, *SIGHTED),
+        retention=retention([ACTIONS, *SIGHTED], prefix),
     )
 
 
@@ -69,10 +69,5 @@ def create_metrics_app(
         handlers={CHANGES.called(prefix): delivery},
         settings=stream,
         metrics=StreamMetrics(registry),
-        retention=_retention(prefix, CHANGES),
+        retention=retention([CHANGES], prefix),
     )
-
-
-def _retention(prefix: str, *topics: Topic) -> Mapping[str, float]:
-    """Seconds, by full name."""
-    return {topic.called(prefix): topic.retention_ms / 1000 for topic in topics}

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -27,7 +25,7 @@ from ingest.contract.topics import DEAD_LETTERS, MESSAGES
 from processors.contract.topics import ACTIONS
 from processors.stream.settings import StreamSettings
 from sinks.ledger.answers import Backoff
-from sinks.ledger.limits import Limits, Terms
+from sinks.ledger.limits import Limits, Strict, Terms
 from sinks.ledger.performing import Pace
 
 PREFIX = "SWITCHHOOK_SINKS_"
@@ -48,11 +46,7 @@ def _url(value: str) -> str:
 Url = Annotated[str, AfterValidator(_url)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Account(_Strict):
+class Account(Strict):
     """How to act for one account. `username` is an API key's SID; without one, the account's own SID. `limits` are what
     the provider lets through a second, where that is not what it publishes."""
 
@@ -67,7 +61,7 @@ class Account(_Strict):
         return self.username or self.sid
 
 
-class _Accounts(_Strict):
+class _Accounts(Strict):
     accounts: tuple[Account, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -187,30 +181,34 @@ class Settings(BaseSettings, StreamSettings):
         )
 
 
+COMMANDS = (Settings, MetricsSettings, LedgerSettings)
+"""What a variable of one command is to the others is no mistake."""
+Read = TypeVar("Read", bound=BaseSettings)
+
+
 def read_settings() -> tuple[Settings, Kafka]:
     """For `sinks actions`. Raises InvalidSettings with all that is wrong."""
-    mistakes: list[str] = []
-    settings = environment.read(Settings, mistakes, siblings=[MetricsSettings, LedgerSettings])
-    kafka = environment.read(Kafka, mistakes)
-    if settings is None or kafka is None or mistakes:
-        raise InvalidSettings(mistakes)
-    return settings, kafka
+    return _with_kafka(Settings)
 
 
 def read_metrics_settings() -> tuple[MetricsSettings, Kafka]:
     """For `sinks metrics`. Raises InvalidSettings with all that is wrong."""
-    mistakes: list[str] = []
-    settings = environment.read(MetricsSettings, mistakes, siblings=[Settings, LedgerSettings])
-    kafka = environment.read(Kafka, mistakes)
-    if settings is None or kafka is None or mistakes:
-        raise InvalidSettings(mistakes)
-    return settings, kafka
+    return _with_kafka(MetricsSettings)
 
 
 def read_ledger_settings() -> LedgerSettings:
     """For `sinks ledger`. Raises InvalidSettings with all that is wrong."""
     mistakes: list[str] = []
-    settings = environment.read(LedgerSettings, mistakes, siblings=[Settings, MetricsSettings])
+    settings = environment.read(LedgerSettings, mistakes, siblings=COMMANDS)
     if settings is None or mistakes:
         raise InvalidSettings(mistakes)
     return settings
+
+
+def _with_kafka(model: type[Read]) -> tuple[Read, Kafka]:
+    mistakes: list[str] = []
+    settings = environment.read(model, mistakes, siblings=COMMANDS)
+    kafka = environment.read(Kafka, mistakes)
+    if settings is None or kafka is None or mistakes:
+        raise InvalidSettings(mistakes)
+    return settings, kafka

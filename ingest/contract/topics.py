@@ -1,6 +1,6 @@
 """Topics: declared once, with everything a broker needs to know, by the stage that owns their schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -31,6 +31,11 @@ class Topic:
             "max.message.bytes": str(RECORD_BYTES),
             **self.settings,
         }
+
+
+def retention(topics: Iterable[Topic], prefix: str) -> Mapping[str, float]:
+    """For how many seconds each keeps its records, by full name."""
+    return {topic.called(prefix): topic.retention_ms / 1000 for topic in topics}
 
 
 MESSAGES = Topic("messages")

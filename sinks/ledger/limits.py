@@ -34,11 +34,13 @@ _TOLL_FREE = re.compile(r"\+1(800|833|844|855|866|877|888)")
 _ROUNDING = 1e-6
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A part of the accounts file: a name that is not known is a mistake, and no error shows a value."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class MessageRates(_Strict):
+class MessageRates(Strict):
     """Message segments a second, by what a sender is."""
 
     long_code: PerSecond = 1
@@ -52,7 +54,7 @@ class MessageRates(_Strict):
     """A Messaging Service, of whose senders only the provider knows."""
 
 
-class Limits(_Strict):
+class Limits(Strict):
     """Of one account, a second. `senders` has those whose rate is another than their kind's; a service by its SID."""
 
     messages: MessageRates = MessageRates()
