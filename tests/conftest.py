@@ -161,6 +161,20 @@ def postgres_database(postgres: Postgres) -> Iterator[str]:
     asyncio.run(postgres.execute(f"drop database {name} with (force)"))
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kind(request: pytest.FixtureRequest) -> str:
+    """On what a test runs; those of a twin in memory name their kinds themselves."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Of an empty database of that kind."""
+    if kind == "postgres":
+        return str(request.getfixturevalue("postgres_database"))
+    return f"sqlite+aiosqlite:///{tmp_path}/database.sqlite"
+
+
 @pytest.fixture
 def prefix() -> str:
     return f"t{uuid.uuid4().hex[:8]}"

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.deploy.emulator.lines import BASE, OURS, PATIENT, SOMEBODY, Line
+from tests.deploy.emulator.conftest import SOMEBODY
+from tests.deploy.emulator.lines import BASE, OURS, PATIENT, Line
 
 CAPTURES = Path(__file__).parents[2] / "samples" / "captures"
 # Kind of a capture → the kind of ours.
@@ -91,7 +92,7 @@ async def lives() -> dict[str, list[frozenset[str]]]:
     """Kind → the keys of each callback of that kind: a life of everything, whose paths are the kinds."""
     said: dict[str, list[frozenset[str]]] = defaultdict(list)
     for line in (await _spoken(), await _placed(), await _met(), await _written()):
-        for path, params in line.requests:
+        for path, params in line.heard:
             said[path.split("/")[1]].append(frozenset(params))
     return said
 
@@ -126,9 +127,9 @@ async def _placed() -> Line:
     told = {"StatusCallback": _at("call-status"), "MachineDetection": "Enable", "Record": "true"}
     recorded = {"RecordingStatusCallback": _at("recording-status")}
     beside = {"AsyncAmd": "true", "AsyncAmdStatusCallback": _at("amd-status")}
-    line.post("Calls", To=SOMEBODY, From=OURS, Url=_at("voice-request"), **told, **recorded, **beside)
-    line.post("Calls", To=SOMEBODY, From=OURS, Url=_at("broken"), FallbackUrl=_at("fallback"))
-    line.post("Calls", To="client:ann", From=OURS, Url=_at("voice-request"), StatusCallback=_at("call-status"))
+    line.make("Calls", To=SOMEBODY, From=OURS, Url=_at("voice-request"), **told, **recorded, **beside)
+    line.make("Calls", To=SOMEBODY, From=OURS, Url=_at("broken"), FallbackUrl=_at("fallback"))
+    line.make("Calls", To="client:ann", From=OURS, Url=_at("voice-request"), StatusCallback=_at("call-status"))
     line.ring(fallback="/fallback", path="/broken")
     await line.move()
     return line
@@ -146,7 +147,7 @@ async def _met() -> Line:
         "EndConferenceOnExit": "true",
     }
     for label in ("one", "two"):
-        line.post("Conferences/r/Participants", To=SOMEBODY, From=OURS, Label=label, **told)
+        line.make("Conferences/r/Participants", To=SOMEBODY, From=OURS, Label=label, **told)
     await line.move()
     return line
 
@@ -156,7 +157,7 @@ async def _written() -> Line:
     line = Line(chances={**PATIENT, "messages": {"delivered": 1}, "receipts": {"read": 1}})
     numbers = (SOMEBODY, "+15005563003", f"whatsapp:{SOMEBODY}", "whatsapp:+15005563003", "rcs:+15552223333")
     for to in numbers:
-        line.post("Messages", To=to, From=OURS, Body="hello", StatusCallback=_at("message-status"))
+        line.make("Messages", To=to, From=OURS, Body="hello", StatusCallback=_at("message-status"))
     line.text("/inbound-sms")
     line.text("/inbound-sms", service="MG" + "5" * 32)
     line.text("/inbound-mms", media=[(f"{BASE}/1.png", "image/png")])

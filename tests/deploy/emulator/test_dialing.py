@@ -5,7 +5,8 @@ import pytest
 from deploy.emulator.lives import conferences, recordings
 from deploy.emulator.lives.tables import MAGIC_TRANSCRIPTIONS
 from deploy.emulator.resources import Call
-from tests.deploy.emulator.lines import BASE, OURS, PATIENT, SOMEBODY, Line, form
+from tests.deploy.emulator.conftest import SOMEBODY
+from tests.deploy.emulator.lines import BASE, OURS, PATIENT, Line, form
 
 AGENT, BUSY, NOBODY, UNREACHABLE = "+15005570000", "+15005570001", "+15005570002", "+15005570003"
 BRIEF = {**PATIENT, "call_seconds": [30, 30]}

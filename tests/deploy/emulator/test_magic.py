@@ -9,7 +9,8 @@ import pytest
 from deploy.emulator import errors
 from deploy.emulator.lives import tables
 from deploy.emulator.resources import Call, Conference, Message, Recording
-from tests.deploy.emulator.lines import BASE, OURS, PATIENT, SOMEBODY, Line
+from tests.deploy.emulator.conftest import SOMEBODY
+from tests.deploy.emulator.lines import BASE, OURS, PATIENT, Line
 
 Watched = Message | Call | Recording | Conference
 ROOT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ def test_the_readme_lists_every_magic_number_and_no_other() -> None:
 @pytest.mark.parametrize("number", list(tables.MAGIC_MESSAGES))
 async def test_a_message_to_a_magic_number_ends_as_it_says(number: str) -> None:
     line = Line()
-    line.post("Messages", To=number, From=OURS, Body="hello", StatusCallback=f"{BASE}/told")
+    line.make("Messages", To=number, From=OURS, Body="hello", StatusCallback=f"{BASE}/told")
     await line.move()
     (message,) = line.account.messages.values()
     outcome, code = tables.MAGIC_MESSAGES[number]
@@ -91,7 +92,7 @@ async def test_every_status_of_a_message_can_be_had() -> None:
         ("+15005564004", {"From": OURS}),
         (SOMEBODY, {"MessagingServiceSid": SERVICE, "ScheduleType": "fixed", "SendAt": "2026-01-02T00:00:00Z"}),
     ):
-        line.post("Messages", To=to, Body="hello", **more)
+        line.make("Messages", To=to, Body="hello", **more)
     scheduled = list(line.account.messages.values())[-1]
     line.text("/inbound")
     seen = await watch(line, line.account.messages.values(), 30)
@@ -103,7 +104,7 @@ async def test_every_status_of_a_call_can_be_had() -> None:
     seen: set[str] = set()
     for number in tables.MAGIC_CALLS:
         line = Line(chances=BRIEF)
-        line.post("Calls", To=number, From=OURS, Twiml='<Response><Pause length="9"/></Response>')
+        line.make("Calls", To=number, From=OURS, Twiml='<Response><Pause length="9"/></Response>')
         seen |= await watch(line, line.account.calls.values())
     line = Line()
     call = line.dial()
@@ -117,7 +118,7 @@ async def test_every_status_of_a_recording_can_be_had() -> None:
         line = Line()
         call = line.dial('<Pause length="60"/>', To=number)
         await line.move(30)
-        line.post(f"Calls/{call.sid}/Recordings")
+        line.make(f"Calls/{call.sid}/Recordings")
         (made,) = line.account.recordings.values()
         seen.add(made.status)
         path = f"Calls/{call.sid}/Recordings/{made.sid}"
@@ -131,8 +132,8 @@ async def test_every_status_of_a_recording_can_be_had() -> None:
 async def ended(who: str, how: str) -> tuple[set[str], str | None]:
     """The statuses of a conference, and the reason of its end, which is the leaving of a participant or the API's."""
     line = Line(chances={**BRIEF, "participant_seconds": [900, 900]})
-    line.post("Conferences/r/Participants", To=SOMEBODY, From=OURS, Label="boss", EndConferenceOnExit="true")
-    line.post("Conferences/r/Participants", To=SOMEBODY, From=OURS, Label="other")
+    line.make("Conferences/r/Participants", To=SOMEBODY, From=OURS, Label="boss", EndConferenceOnExit="true")
+    line.make("Conferences/r/Participants", To=SOMEBODY, From=OURS, Label="other")
     (conference,) = line.account.conferences.values()
     seen = await watch(line, [conference], 15)
     by = {each.label: each for each in line.account.participants.values()}

@@ -5,7 +5,8 @@ import pytest
 from deploy.emulator.lives.tables import MACHINE_ENDS, MAGIC_ANSWERERS, MAGIC_INPUTS
 from deploy.emulator.lives.twiml import EMPTY, LONGEST, TOO_LONG, UNREADABLE, BadTwiml, parse
 from deploy.emulator.resources import Target
-from tests.deploy.emulator.lines import BASE, OURS, PATIENT, SOMEBODY, Line
+from tests.deploy.emulator.conftest import SOMEBODY
+from tests.deploy.emulator.lines import BASE, OURS, PATIENT, Line
 
 
 async def test_a_call_ends_when_its_script_does() -> None:
@@ -28,7 +29,7 @@ async def test_documents_follow_one_another_by_redirect_below_their_own_url() ->
     line = Line({"/voice": "<Redirect>next?a=1</Redirect><Message>never</Message>", "/next": "<Hangup/><Say>x</Say>"})
     line.dial()
     await line.move()
-    assert [path for path, _ in line.requests if path != "/status"] == ["/voice", "/next"]
+    assert [path for path, _ in line.heard if path != "/status"] == ["/voice", "/next"]
     assert line.account.messages == {}
     assert line.at("/next")[0]["CallStatus"] == "in-progress"
 
@@ -66,7 +67,7 @@ async def test_a_document_that_will_not_do_is_asked_for_at_the_fallback(document
     (asked,) = line.at("/fallback")
     assert (asked["ErrorCode"], asked["ErrorUrl"], asked["CallSid"]) == (code, f"{BASE}/voice", call.sid)
     assert call.seconds == 9
-    assert line.truth()["by_kind"]["fallback"]["2xx"] == 1
+    assert line.deliveries()["by_kind"]["fallback"]["2xx"] == 1
 
 
 async def test_without_a_fallback_it_is_apologised_for_and_hung_up() -> None:

@@ -12,7 +12,7 @@ from deploy.emulator.callbacks.carrying import in_process
 from deploy.emulator.callbacks.requests import Outgoing
 from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.clocks import VirtualClock
-from deploy.emulator.errors import Json
+from deploy.emulator.errors import Json, Reply
 from deploy.emulator.exchange import Exchange
 from deploy.emulator.faults import plan_from
 from deploy.emulator.rest.operations import perform
@@ -46,13 +46,16 @@ class World:
     def account(self) -> Account:
         return self.exchange.account
 
-    def post(self, path: str, **form: str) -> Json:
-        """A REST request by the names of its parameters; the body of its answer."""
-        reply = self.exchange.change(
-            lambda account, now: perform(
-                account, "POST", f"/2010-04-01/Accounts/{ACCOUNT}", f"{path}.json", "", urlencode(form), now
-            )
+    def ask(self, method: str, path: str, form: Mapping[str, str]) -> Reply:
+        """A REST request below the account by the names of its parameters."""
+        base = f"/2010-04-01/Accounts/{ACCOUNT}"
+        return self.exchange.change(
+            lambda account, now: perform(account, method, base, f"{path}.json", "", urlencode(form), now)
         )
+
+    def post(self, path: str, **form: str) -> Json:
+        """The body of the answer to one that is taken."""
+        reply = self.ask("POST", path, form)
         assert reply.status < 300, reply.body
         assert isinstance(reply.body, dict)
         return reply.body

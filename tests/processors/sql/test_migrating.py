@@ -22,13 +22,6 @@ def upgrade():
 """
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_database"))
-    return f"sqlite+aiosqlite:///{tmp_path}/state.sqlite"
-
-
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
     made = tmp_path / "versions"

@@ -15,8 +15,6 @@ from processors.store.sql import GIVEN, SqlStore
 from processors.store.statements import STATEMENTS
 from tests.processors.store.rows import at, facts, plain, put, row, sid, stored
 
-on_sql = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-
 
 class Watched:
     """A database that notes how many rows each statement was put for."""
@@ -58,7 +56,6 @@ def store(watched: Watched) -> Store:
     return SqlStore(watched)
 
 
-@on_sql
 async def test_a_row_whose_attributes_are_as_they_were_is_written_by_the_short_statement(
     store: Store, watched: Watched
 ) -> None:
@@ -73,7 +70,6 @@ async def test_a_row_whose_attributes_are_as_they_were_is_written_by_the_short_s
     assert await store.read([sid(1), sid(2)]) == {sid(1): moved, sid(2): renamed}
 
 
-@on_sql
 async def test_a_row_that_was_heard_of_earlier_than_known_is_written_whole(store: Store, watched: Watched) -> None:
     await put(store, row(1, known=facts(50)))
     known = await stored(store, sid(1))
@@ -85,7 +81,6 @@ async def test_a_row_that_was_heard_of_earlier_than_known_is_written_whole(store
     assert [tuple(each) for each in first] == [(at(10),)]
 
 
-@on_sql
 async def test_written_twice_since_it_was_read_it_is_written_whole(store: Store, watched: Watched) -> None:
     await put(store, row(1))
     known = await stored(store, sid(1))
@@ -95,7 +90,6 @@ async def test_written_twice_since_it_was_read_it_is_written_whole(store: Store,
     assert await stored(store, sid(1)) == known._replace(version=3)
 
 
-@on_sql
 async def test_of_two_reads_either_may_be_written(store: Store) -> None:
     for second in (False, True):
         await put(store, row(1 + second))
@@ -106,7 +100,6 @@ async def test_of_two_reads_either_may_be_written(store: Store) -> None:
         assert await stored(store, chosen.key) == after
 
 
-@on_sql
 async def test_what_another_instance_wrote_is_not_taken_for_what_was_read(store: Store, url: str) -> None:
     await put(store, row(1))
     known = await stored(store, sid(1))
@@ -125,7 +118,6 @@ async def test_what_another_instance_wrote_is_not_taken_for_what_was_read(store:
     assert await stored(store, sid(1)) == known._replace(version=3)
 
 
-@on_sql
 async def test_a_version_that_was_not_read_is_written_whole(store: Store, url: str) -> None:
     await put(store, row(1))
     known = await stored(store, sid(1))
@@ -138,7 +130,6 @@ async def test_a_version_that_was_not_read_is_written_whole(store: Store, url: s
     assert await stored(store, sid(1)) == known._replace(version=3)
 
 
-@on_sql
 async def test_a_claimed_row_is_written_by_the_short_statement_and_due_when_that_says(
     store: Store, watched: Watched
 ) -> None:
@@ -150,7 +141,6 @@ async def test_a_claimed_row_is_written_by_the_short_statement_and_due_when_that
     assert [each.key for each in await store.claim(at(500), at(900), 1)] == [sid(1)]
 
 
-@on_sql
 async def test_no_more_is_remembered_than_so_many_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert GIVEN > 10
     monkeypatch.setattr("processors.store.sql.GIVEN", 10)

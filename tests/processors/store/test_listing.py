@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -59,13 +58,6 @@ def expected(wanted: Wanted) -> list[str]:
         if all(equal) and (wanted.since or "") <= first and (wanted.until is None or first < wanted.until):
             found.append((first, row.key))
     return [key for _, key in sorted(found, reverse=True)]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_database"))
-    return f"sqlite+aiosqlite:///{tmp_path}/state.sqlite"
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from tests.processors.store.test_listing import BY_INDEX, SAID, explained, resou
 ROWS = 50_000
 AT_ONCE = 1_000
 
-on_sql = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-
 
 def everything() -> list[Resource]:
     chance = random.Random(3)
@@ -75,7 +73,6 @@ def reads_whole(plan: str) -> bool:
     return any(f"Seq Scan on {table}" in plan or f"SCAN {table}" in plan for table in tables)
 
 
-@on_sql
 async def test_nothing_reads_a_table_whole(database: Database, url: str) -> None:
     # Planned on statistics of when the table was small, then on those of now.
     for known in (False, True):

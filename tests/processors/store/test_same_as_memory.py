@@ -104,7 +104,6 @@ async def kept(store: Store, rows: Sequence[Resource], expected: Mapping[str, in
     return True
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 async def test_whatever_is_done_sql_answers_as_the_twin_does(store: Store, pytestconfig: pytest.Config) -> None:
     seed = pytestconfig.getoption("--seed")
     pair = Pair(store, seed)

@@ -3,35 +3,18 @@
 import asyncio
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
 
 from processors.contract.state import METADATA
-from processors.sql import connect
 from processors.store.migrations import migrate_state
 from processors.store.opening import open_store
 from tests.processors.store.rows import put, row, sid, stored
+from tests.tables import differences_after
 
-on_sql = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 on_postgres = pytest.mark.parametrize("kind", [pytest.param("postgres", marks=pytest.mark.postgres)])
 
 
-def differences(connection: Connection) -> list[object]:
-    context = MigrationContext.configure(connection, opts={"version_table": "state_version", "compare_type": True})
-    return list(compare_metadata(context, METADATA))
-
-
-@on_sql
 async def test_the_tables_are_those_of_the_contract_and_made_once(url: str) -> None:
-    engine = connect(url)
-    try:
-        await migrate_state(engine)
-        await migrate_state(engine)
-        async with engine.connect() as connection:
-            assert await connection.run_sync(differences) == []
-    finally:
-        await engine.dispose()
+    assert await differences_after(url, migrate_state, METADATA, "state_version") == []
 
 
 @on_postgres
@@ -44,7 +27,6 @@ async def test_workers_that_start_at_once_make_the_tables_once(url: str) -> None
         await each.close()
 
 
-@on_sql
 async def test_opened_again_everything_is_there(url: str) -> None:
     for number in range(3):
         store = await open_store(url)

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -43,13 +42,6 @@ MADE = Done(
 @pytest.fixture(params=["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
-
-
-@pytest.fixture
-def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
-    if kind == "postgres":
-        return str(request.getfixturevalue("postgres_database"))
-    return f"sqlite+aiosqlite:///{tmp_path}/ledger.sqlite"
 
 
 @pytest.fixture

@@ -1,36 +1,22 @@
 """The tables are as declared on both databases, and no statement of a worker reads one whole."""
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection
 
-from processors.sql import connect, open_database
+from processors.sql import open_database
 from sinks.ledger.entries import Settlement, State
 from sinks.ledger.migrations import migrate_ledger
 from sinks.ledger.opening import open_ledger
 from sinks.ledger.statements import STATEMENTS
 from sinks.ledger.tables import METADATA
 from tests.sinks.ledger.given import ACCOUNT, NOW, OURS, THEIRS, claimed, message
+from tests.tables import differences_after
 
 on_sql = pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 
 
-def differences(connection: Connection) -> list[object]:
-    context = MigrationContext.configure(connection, opts={"version_table": "ledger_version", "compare_type": True})
-    return list(compare_metadata(context, METADATA))
-
-
 @on_sql
 async def test_the_tables_are_those_that_are_declared_and_made_once(url: str) -> None:
-    engine = connect(url)
-    try:
-        await migrate_ledger(engine)
-        await migrate_ledger(engine)  # a second start finds nothing to do
-        async with engine.connect() as connection:
-            assert await connection.run_sync(differences) == []
-    finally:
-        await engine.dispose()
+    assert await differences_after(url, migrate_ledger, METADATA, "ledger_version") == []
 
 
 @on_sql
