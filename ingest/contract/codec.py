@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from ingest.contract.events import MODELS, ConferenceUpdated, Event
+from ingest.contract.events import MODELS, Event
 from ingest.contract.times import read_rfc3339, rfc3339
 from ingest.contract.topics import TOPIC_OF, Topic
 
@@ -165,7 +165,3 @@ def occurred(event: Event) -> datetime | None:
         return None
     time = getattr(event, "timestamp")  # noqa: B009  # of those models that have one
     return time if isinstance(time, datetime) else None
-
-
-def participant_key(event: ConferenceUpdated) -> str | None:
-    return f"{event.conference_sid}/{event.call_sid}" if event.call_sid else None
