@@ -38,7 +38,10 @@ class Addressed(Frozen):
 
 
 class Reported(EventBase):
-    """An Event Streams event of a type without a model of its own, whole. `data` is what the provider sent."""
+    """An Event Streams event of a type without a model of its own, whole. `data` is what the provider sent.
+
+    https://www.twilio.com/docs/events
+    """
 
     event_id: str
     event_type: str
