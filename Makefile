@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test kafka postgres chaos proof bench-ingress bench-processors bench-emulator lint types lock clean
+.PHONY: setup demo test kafka postgres sdks chaos proof bench-ingress bench-processors bench-actions bench-emulator lint types lock clean
 
 setup: $(READY)
 $(READY): requirements.lock pyproject.toml
@@ -28,6 +28,12 @@ kafka: $(READY)
 postgres: $(READY)
 	$(BIN)/python -m pytest -m "postgres and not chaos and not long" --postgres
 
+# The official Node and Go SDKs on the emulator; needs Node 18.19 and Go 1.19, or newer.
+sdks: $(READY)
+	npm ci --prefix tests/deploy/sdks/node --omit=optional --silent
+	cd tests/deploy/sdks/go && go mod download
+	$(BIN)/python -m pytest -m sdks --sdks
+
 chaos: $(READY)
 	$(BIN)/python -m pytest -m "chaos or long" -rA --show-capture=stdout
 
@@ -46,6 +52,10 @@ bench-ingress: $(READY)
 bench-processors: $(READY)
 	$(BIN)/python -m bench.processors $(ARGS)
 
+# The hands beside the bare official SDK, on a provider that answers at once; needs Java, Maven and PostgreSQL.
+bench-actions: $(READY)
+	$(BIN)/python -m bench.actions $(ARGS)
+
 # A day of traffic in the emulator's virtual time, on one core.
 bench-emulator: $(READY)
 	$(BIN)/python -m bench.emulator
@@ -61,4 +71,4 @@ lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-emit-find-links --no-header pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .run .pytest_cache .mypy_cache .ruff_cache tests/deploy/sdks/node/node_modules

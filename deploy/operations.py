@@ -23,14 +23,14 @@ _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _KEPT = ("type", "format", "enum", "pattern", "minimum", "maximum", "nullable")
 
 COLLECTIONS = frozenset({
-    "AvailablePhoneNumbers", "Balance", "Calls", "Conferences", "IncomingPhoneNumbers", "Messages",
+    "AvailablePhoneNumbers", "Balance", "Calls", "Conferences", "IncomingPhoneNumbers", "Messages", "Notifications",
     "OutgoingCallerIds", "Recordings", "Transcriptions",
 })  # fmt: skip
-"""What is below an account and asked for by an action."""
+"""What is below an account and asked for by an action, or could be."""
 
 OTHERS = frozenset({
-    "AddOnResults", "AssignedAddOns", "Events", "Notifications", "Payments", "Siprec", "Streams",
-    "UserDefinedMessageSubscriptions", "UserDefinedMessages",
+    "AddOnResults", "AssignedAddOns", "Payments", "Siprec", "Streams", "UserDefinedMessageSubscriptions",
+    "UserDefinedMessages",
 })  # fmt: skip
 """What is below those, and is not."""
 

@@ -36,15 +36,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what the tests marked `broker` run on: the embedded one, or Apache Kafka (needs Java and Maven)",
     )
     parser.addoption("--postgres", action="store_true", help="run what is marked `postgres` (needs PostgreSQL)")
+    parser.addoption("--sdks", action="store_true", help="run what is marked `sdks` (needs Node and Go)")
     parser.addoption("--proof", action="store_true", help="full counts instead of those that fit into CI")
     parser.addoption("--seed", type=int, default=1, help="of histories, faults and kills")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What needs Apache Kafka or PostgreSQL itself is left to `make kafka` and `make postgres`."""
+    """What needs Apache Kafka, PostgreSQL, or Node and Go is left to `make kafka`, `make postgres` and `make sdks`."""
     absent = {
         "kafka": config.getoption("--broker") == "embedded",
         "postgres": not config.getoption("--postgres"),
+        "sdks": not config.getoption("--sdks"),
     }
     left_out = [item for item in items if any(absent[name] and item.get_closest_marker(name) for name in absent)]
     if left_out:

@@ -15,11 +15,13 @@ from deploy.emulator.faults import Plan
 from deploy.emulator.resources import (
     Call,
     CallerId,
+    CallEvent,
     Conference,
     Feedback,
     LiveTranscription,
     Media,
     Message,
+    Notification,
     Number,
     Params,
     Participant,
@@ -29,12 +31,23 @@ from deploy.emulator.resources import (
     Transcription,
 )
 
+# Messages are of one kind, whether they have files or not: they are listed together.
+COUNTED_WITH: Mapping[str, str] = {"MM": "SM"}
+
+
+class Answer(NamedTuple):
+    """The HTTP status, the body and its type; or why there is none (`ct`, `rt`, `broken`) and empty ones."""
+
+    outcome: int | str
+    body: str = ""
+    content_type: str = ""
+
 
 class Callback(NamedTuple):
     """A request the provider makes. `what` is its status or event.
 
-    `hears` is told the body of the first 2xx answer; `fails` the error code (11200…) when there is none to come:
-    it is how a fallback URL is asked, and how a call whose TwiML cannot be had ends.
+    `hears` is told the first 2xx answer; `fails` the error code (11200…) when there is none to come: it is how a
+    fallback URL is asked, and how a call whose TwiML cannot be had ends.
     """
 
     kind: str
@@ -44,7 +57,7 @@ class Callback(NamedTuple):
     url: str
     method: str
     params: Params
-    hears: "Callable[[Account, datetime, str], None] | None" = None
+    hears: "Callable[[Account, datetime, Answer], None] | None" = None
     fails: "Callable[[Account, datetime, int], None] | None" = None
 
 
@@ -79,18 +92,23 @@ class Account:
     numbers: dict[str, Number] = field(default_factory=dict)
     caller_ids: dict[str, CallerId] = field(default_factory=dict)
     subaccounts: dict[str, SubAccount] = field(default_factory=dict)
+    call_events: dict[str, list[CallEvent]] = field(default_factory=dict)  # by the SID of their call
+    notifications: dict[str, Notification] = field(default_factory=dict)
+    debugger: Target | None = None  # told of each of those
     applications: dict[str, Target] = field(default_factory=dict)  # their voice URLs
     opted_out: set[tuple[str, str]] = field(default_factory=set)  # (sender or service, recipient)
     outbox: list[Callback] = field(default_factory=list)
     agenda: list[tuple[float, Due, Wanted]] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
+    queued: Callable[[str], float] = lambda queue: 0.0  # how many seconds a queue is long, by its name
     made: Counter[str] = field(default_factory=Counter)
     said: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def mint(self, prefix: str) -> tuple[str, int]:
-        """A new SID and its index, which names every draw about it."""
-        self.made[prefix] += 1
-        return sid(self.seed, prefix, self.made[prefix]), self.made[prefix]
+        """A new SID and its index, which names every draw about it and is its place in lists."""
+        counted = COUNTED_WITH.get(prefix, prefix)
+        self.made[counted] += 1
+        return sid(self.seed, prefix, self.made[counted]), self.made[counted]
 
     def later(self, seconds: float, due: Due, wanted: Wanted = lambda: True) -> None:
         """Run `due` after so many seconds of provider time; nobody waits for what is not `wanted` any more."""
@@ -107,7 +125,7 @@ class Account:
         what: str,
         target: Target,
         params: Mapping[str, str],
-        hears: Callable[["Account", datetime, str], None] | None = None,
+        hears: Callable[["Account", datetime, Answer], None] | None = None,
         fails: Callable[["Account", datetime, int], None] | None = None,
     ) -> None:
         """Make a callback. Whether its event is subscribed is the caller's question."""

@@ -1,7 +1,7 @@
 """The emulator's HTTP side: the provider's REST API, and its control below /emulator.
 
-Everything needs the account's Basic credentials. REST faults strike between the credentials and the effect,
-or between the effect and the answer.
+Everything needs the account's Basic credentials, but the files of messages, whose addresses are told with them. REST
+faults strike between the credentials and the effect, or between the effect and the answer.
 """
 
 import asyncio
@@ -17,10 +17,12 @@ from starlette.routing import Route
 from deploy.emulator.access import Access
 from deploy.emulator.connections import cut
 from deploy.emulator.control import Control, Endpoint, answer
-from deploy.emulator.errors import Json, Reply, refusal
+from deploy.emulator.downloads import download
+from deploy.emulator.errors import File, Json, Reply, refusal
 from deploy.emulator.exchange import Exchange
-from deploy.emulator.faults import RestFault, RestVerdict, rest_verdict
+from deploy.emulator.faults import RestFault, RestVerdict, cut_after, rest_verdict
 from deploy.emulator.limits import Window
+from deploy.emulator.lives.media import contents
 from deploy.emulator.rest import operations
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -38,6 +40,7 @@ def create_app(exchange: Exchange, api_keys: Mapping[str, str] | None = None) ->
     routes = [
         Route("/2010-04-01/Accounts/{account}/{path:path}", front.guarded(front.rest), methods=METHODS),
         Route("/2010-04-01/{path:path}", front.guarded(front.rest), methods=METHODS),
+        Route("/media/{sid}", front.media),
         *Control(exchange, front.told).routes(front.guarded),
     ]
     return Starlette(routes=routes, lifespan=lifespan)
@@ -48,6 +51,7 @@ class _Front:
         self.exchange = exchange
         self._access = Access(exchange, api_keys)
         self.requests: Counter[str] = Counter()
+        self.downloads: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
         self.running = 0
@@ -104,11 +108,29 @@ class _Front:
             return Response()
         if verdict.fault is RestFault.SLOW:
             await asyncio.sleep(verdict.seconds)
-        return self._replied(reply)
+        return self._downloaded(request, reply.file) if reply.file else self._replied(reply)
+
+    async def media(self, request: Request) -> Response:
+        """A file of a message: who knows its address may have it, as at the provider's."""
+        account = self.exchange.account
+        found = account.media.get(request.path_params["sid"])
+        if found is None or found.deleted or account.messages[found.message_sid].deleted:
+            return self._replied(refusal(20404, request.url.path))
+        return self._downloaded(request, contents(found))
+
+    def _downloaded(self, request: Request, file: File) -> Response:
+        self.downloads[file.name] += 1
+        account = self.exchange.account
+        after = cut_after(account.plan, account.seed, file.name, self.downloads[file.name])
+        if after is not None:
+            self.faults["cut_download"] += 1
+        return self._counted(download(file, request, after, cut))
 
     def _replied(self, reply: Reply) -> Response:
-        self.statuses[reply.status] += 1
-        response = _answer(reply)
+        return self._counted(_answer(reply))
+
+    def _counted(self, response: Response) -> Response:
+        self.statuses[response.status_code] += 1
         response.headers["Twilio-Concurrent-Requests"] = str(self.running)
         response.headers["X-Home-Region"] = "us1"
         return response
@@ -123,8 +145,6 @@ class _Front:
 
 
 def _answer(reply: Reply) -> Response:
-    if reply.file:
-        return Response(reply.file.content, reply.status, media_type=reply.file.media_type)
     response = answer(reply.body, reply.status) if reply.body is not None else Response(status_code=reply.status)
     if reply.location:
         response.headers["Location"] = reply.location

@@ -33,23 +33,20 @@ async def said(request: Request) -> Body:
 
 
 def text_of(body: Body) -> Text:
-    """{from, to, body, url, method?, fallback_url?, messaging_service_sid?, media?: [{url, content_type}]}"""
+    """{from, to, body, url?, method?, fallback_url?, messaging_service_sid?, media?: [{content_type}]}"""
     known(body, "from", "to", "body", "url", "method", "fallback_url", "messaging_service_sid", "media")
-    asked = target(body, "url")
     return Text(
         from_=text(body, "from"),
         to=text(body, "to"),
         body=text(body, "body", blank=True),
-        url=asked.url,
-        method=asked.method,
+        target=target(body, "url"),
         service=text(body, "messaging_service_sid") if "messaging_service_sid" in body else None,
         media=_media(body.get("media", [])),
-        fallback=asked.fallback,
     )
 
 
 def ring_of(body: Body) -> Ring:
-    """{from, to, url, method?, fallback_url?, status_callback?}"""
+    """{from, to, url?, method?, fallback_url?, status_callback?}"""
     known(body, "from", "to", "url", "method", "fallback_url", "status_callback")
     told = Target(url(body, "status_callback")) if "status_callback" in body else None
     return Ring(text(body, "from"), text(body, "to"), target(body, "url"), told)
@@ -66,6 +63,12 @@ def sink_of(body: Body) -> Sink | None:
     return Sink(url(body, "url"), tuple(types), flag(body, "batch", True))
 
 
+def hook_of(body: Body) -> Target | None:
+    """{url}; {url: null} for none."""
+    known(body, "url")
+    return None if body.get("url", "") is None else Target(url(body, "url"))
+
+
 def shared_key_of(body: Body) -> SharedKey | None:
     """{shared: {sid, secret, algorithm?: HMAC_SHA256}}; {shared: null} for none."""
     key = body["shared"]
@@ -80,11 +83,16 @@ def shared_key_of(body: Body) -> SharedKey | None:
     return SharedKey(text(key, "sid"), text(key, "secret"), algorithm)
 
 
-def target(body: Body, name: str) -> Target:
+def target(body: Body, name: str) -> Target | None:
+    """With its method and its fallback; None where it is not there."""
     method = body.get("method", "POST")
     if method not in ("GET", "POST"):
         raise Wrong("method is GET or POST")
     fallback = Target(url(body, "fallback_url"), method) if "fallback_url" in body else None
+    if name not in body and fallback:
+        raise Wrong(f"fallback_url without {name}")
+    if name not in body:
+        return None
     return Target(url(body, name), method, fallback=fallback)
 
 
@@ -123,7 +131,9 @@ def number(body: Body, name: str, most: float) -> float | None:
     return float(value)
 
 
-def _media(given: object) -> Sequence[tuple[str, str]]:
+def _media(given: object) -> Sequence[str]:
     if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
         raise Wrong("media is a list of objects")
-    return [(url(each, "url"), text(each, "content_type")) for each in given]
+    for each in given:
+        known(each, "content_type")
+    return [text(each, "content_type") for each in given]

@@ -10,16 +10,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from deploy.emulator.bodies import Wrong, known, number, ring_of, said, shared_key_of, sink_of, text, text_of
+from deploy.emulator.bodies import Wrong, hook_of, known, number, ring_of, said, shared_key_of, sink_of, text, text_of
 from deploy.emulator.clocks import RealClock
 from deploy.emulator.errors import Json, refusal
 from deploy.emulator.exchange import Exchange, NotVirtual
-from deploy.emulator.lives.inbound import receive
+from deploy.emulator.lives.inbound import receive, told
+from deploy.emulator.lives.routing import called
 from deploy.emulator.lives.script import ring
 from deploy.emulator.showing import page
 from deploy.emulator.truth import truth
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+NOWHERE = "give a url: the number has none of its own"
 LONGEST_MOVE = 366 * 86_400.0
 
 
@@ -41,6 +43,7 @@ class Control:
             route("/time", self.move, "POST"),
             route("/keys", self.keys, "POST"),
             route("/event-streams", self.event_streams, "POST"),
+            route("/debugger", self.debugger, "POST"),
             route("/inbound/messages", self.inbound_message, "POST"),
             route("/inbound/calls", self.inbound_call, "POST"),
         ]
@@ -101,15 +104,24 @@ class Control:
         self._exchange.streams.sink = sink_of(await said(request))
         return Response(status_code=204)
 
+    async def debugger(self, request: Request) -> Response:
+        """{url} or {url: null} → 204."""
+        self._exchange.account.debugger = hook_of(await said(request))
+        return Response(status_code=204)
+
     async def inbound_message(self, request: Request) -> Response:
         """Somebody writes (see `text_of`) → 202 with the SID it will arrive under."""
         written = text_of(await said(request))
+        if told(self._exchange.account, written) is None:
+            raise Wrong(NOWHERE)
         message = self._exchange.change(lambda account, now: receive(account, written, now))
         return answer({"sid": message.sid}, 202)
 
     async def inbound_call(self, request: Request) -> Response:
         """Somebody calls (see `ring_of`) → 202 with the SID it will arrive under."""
         rung = ring_of(await said(request))
+        if called(self._exchange.account, rung.to, rung.answer) is None:
+            raise Wrong(NOWHERE)
         call = self._exchange.change(lambda account, now: ring(account, rung, now))
         return answer({"sid": call.sid}, 202)
 

@@ -5,7 +5,7 @@ https://www.twilio.com/docs/api/errors.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -14,10 +14,12 @@ Json = dict[str, Any]
 
 
 class File(NamedTuple):
-    """What is downloaded."""
+    """What is downloaded. `name` is the same for the same bytes, `part(start, end)` makes those before `end`."""
 
-    content: bytes
+    name: str
     media_type: str
+    length: int
+    part: Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ ERRORS: Mapping[int, tuple[int, str]] = {
     21617: (400, "The concatenated message body exceeds the 1600 character limit"),
     21620: (400, "Invalid media URL(s)"),
     21701: (400, "The Messaging Service does not exist"),
+    22005: (400, "The queue of outbound calls is full"),
     30409: (409, "This message cannot be canceled"),
     35114: (400, "SendAt time must be between 300 seconds and 35 days in the future"),
 }

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import TypeVar
 
-from deploy.emulator.account import Account, Callback, Due, Wanted
+from deploy.emulator.account import Account, Answer, Callback, Due, Wanted
 from deploy.emulator.agenda import BATCH, Agenda
 from deploy.emulator.callbacks.carrying import Carry
 from deploy.emulator.callbacks.sending import RETRY_PAUSE, Callbacks
@@ -19,6 +19,7 @@ from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.callbacks.streams import EventStreams
 from deploy.emulator.clocks import Clock, VirtualClock
 from deploy.emulator.limits import Queues
+from deploy.emulator.lives import debugging
 
 T = TypeVar("T")
 
@@ -34,9 +35,10 @@ class Exchange:
         self.account, self.keys, self.clock = account, keys, clock
         self.agenda = Agenda(clock)
         pause = 0 if isinstance(clock, VirtualClock) else RETRY_PAUSE
-        self.callbacks = Callbacks(account, keys, self.agenda, carry, self._tell, pause=pause)
+        self.callbacks = Callbacks(account, keys, self.agenda, carry, self._tell, self._note, pause=pause)
         self.streams = EventStreams(account, keys, self.callbacks, self.agenda.instant, self.agenda.after)
         self._queues = Queues()
+        account.queued = lambda queue: self._queues.length(queue, self.agenda.instant())
         self._moving = asyncio.Lock()
 
     @property
@@ -103,9 +105,13 @@ class Exchange:
     def _schedule(self, seconds: float, due: Due, wanted: Wanted) -> None:
         self.agenda.after(seconds, lambda: self.change(due), wanted)
 
-    def _tell(self, callback: Callback, answer: str | int) -> None:
+    def _tell(self, callback: Callback, answer: Answer | int) -> None:
         hears, fails = callback.hears, callback.fails
-        if isinstance(answer, str) and hears:
+        if isinstance(answer, Answer) and hears:
             self.change(lambda account, now: hears(account, now, answer))
         if isinstance(answer, int) and fails:
             self.change(lambda account, now: fails(account, now, answer))
+
+    def _note(self, callback: Callback, answer: Answer, took: float, failed: bool) -> None:
+        if failed or debugging.call_of(callback):
+            self.change(lambda account, now: debugging.note(account, callback, answer, took, failed, now))

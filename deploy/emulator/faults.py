@@ -85,6 +85,7 @@ class RestFaults:
     lost_answer: float = 0
     slow: float = 0
     slow_seconds: Range = (0.2, 2.0)  # real seconds: the caller's timeouts are real
+    cut_download: float = 0  # of each file, beside those: the connection closes in the middle of it
     methods: tuple[str, ...] = ("GET", "POST", "DELETE")
 
 
@@ -166,6 +167,13 @@ def rest_verdict(plan: Plan, seed: int, method: str, *name: Key) -> RestVerdict:
     strikes = {fault: chance.random() < getattr(plan.rest, fault.value) for fault in RestFault}
     status, seconds = chance.choice((500, 503)), chance.uniform(*plan.rest.slow_seconds)
     return RestVerdict(next((fault for fault, strikes_now in strikes.items() if strikes_now), None), status, seconds)
+
+
+def cut_after(plan: Plan, seed: int, *name: Key) -> float | None:
+    """The share of a download after which its connection is cut; None where it is not."""
+    chance = draw(seed, "download", *name)
+    strikes, share = chance.random() < plan.rest.cut_download, chance.random()
+    return share if strikes else None
 
 
 def plan_from(document: Mapping[str, Any] | None) -> Plan:

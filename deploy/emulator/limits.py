@@ -1,6 +1,7 @@
 """What an account may do in a second: queues in which messages and calls wait for their turn, and refused requests.
 
-https://www.twilio.com/docs/messaging/guides/scaling-queueing-latency and the provider's error 20429.
+https://www.twilio.com/docs/messaging/guides/scaling-queueing-latency and the provider's errors 20429, 21611, 22005
+and 30001.
 """
 
 from collections import deque
@@ -13,6 +14,8 @@ class Limits:
 
     segments_per_second: float = 0  # of each sender, or each messaging service
     calls_per_second: float = 0
+    message_queue_seconds: float = 36_000  # a queue that is longer takes no more
+    call_queue_seconds: float = 86_400
     requests_per_second: int = 0  # real seconds (virtual ones in virtual time): the caller's are real
     concurrent_requests: int = 0
 
@@ -22,6 +25,10 @@ class Queues:
     """When each queue is free again, in provider seconds."""
 
     free: dict[str, float] = field(default_factory=dict)
+
+    def length(self, queue: str, now: float) -> float:
+        """How many seconds whoever comes now would wait."""
+        return max(0.0, self.free.get(queue, 0) - now)
 
     def turn(self, queue: str, takes: float, ready: float) -> float:
         """The instant at which whoever is ready then has its turn; it holds up the next by what it takes."""

@@ -62,6 +62,13 @@ class Detection(NamedTuple):
     first: bool  # found out before TwiML is asked for
 
 
+class Whisper(NamedTuple):
+    """What becomes of a leg that performs a document before it is connected: at its end, or when it is redirected."""
+
+    ended: Moment
+    left: Moment
+
+
 @dataclass
 class Call:
     sid: str
@@ -77,6 +84,7 @@ class Call:
     path: Path = ()
     sequence: int = 0
     seconds: int = 0
+    queue_time: int = 0  # milliseconds, as it was when it was made
     start_time: datetime | None = None
     end_time: datetime | None = None
     answered_by: str | None = None
@@ -92,6 +100,7 @@ class Call:
     resume: Moment | None = None  # performs its next verb; None: it has no TwiML
     interrupted: Moment | None = None  # ends the verb being performed, when the call ends or is redirected
     freed: Moment | None = None  # goes on after a conference; None: who leaves it is hung up on
+    whisper: Whisper | None = None
     follower: Moment | None = None  # told of each change of its status
     participant: bool = False
     deleted: bool = False
@@ -100,6 +109,43 @@ class Call:
     def person(self) -> str:
         """The address at the other end: whom a magic number speaks for."""
         return self.from_ if self.direction == "inbound" else self.to
+
+
+class Asked(NamedTuple):
+    """A request to our side or from it, and its answer; `status` is None where there was none."""
+
+    url: str
+    method: str
+    params: Params
+    status: int | None = None
+    body: str = ""
+    content_type: str = ""
+    milliseconds: int = 0  # of provider time
+
+
+@dataclass
+class CallEvent:
+    """What was asked about a call."""
+
+    index: int
+    call_sid: str
+    asked: Asked
+    date: datetime
+    deleted: bool = False  # never: there is no such operation
+
+
+@dataclass
+class Notification:
+    """Something that went wrong with a request, or with its answer."""
+
+    sid: str
+    index: int
+    about: str  # the SID of what the request was about
+    call_sid: str | None
+    code: int
+    asked: Asked
+    date_created: datetime
+    deleted: bool = False  # never: there is no such operation
 
 
 class RecordingOrder(NamedTuple):
@@ -178,7 +224,7 @@ class Media:
     sid: str
     index: int
     message_sid: str
-    url: str  # where it is
+    url: str  # where it was taken from; empty where somebody sent it
     content_type: str
     date_created: datetime
     date_updated: datetime

@@ -95,10 +95,10 @@ async def drive(emulator: httpx.AsyncClient, profile: Profile, seed: int, urls: 
     async def happen(arrival: Arrival) -> None:
         said = {"from": arrival.who, "to": profile.to}
         if arrival.body is None:
-            path, body = "/emulator/inbound/calls", {**said, "url": urls.calls}
+            path, url = "/emulator/inbound/calls", urls.calls
         else:
-            path, body = "/emulator/inbound/messages", {**said, "body": arrival.body, "url": urls.messages}
-        (await emulator.post(path, json=body)).raise_for_status()
+            path, url, said["body"] = "/emulator/inbound/messages", urls.messages, arrival.body
+        (await emulator.post(path, json={**said, "url": url} if url else said)).raise_for_status()
         driven.calls += arrival.body is None
         driven.messages += arrival.body is not None
 
@@ -115,10 +115,10 @@ async def drive(emulator: httpx.AsyncClient, profile: Profile, seed: int, urls: 
 
 
 class Urls(NamedTuple):
-    """The webhooks of our number."""
+    """The webhooks of our number, where it has none of its own."""
 
-    messages: str
-    calls: str
+    messages: str | None = None
+    calls: str | None = None
 
 
 @dataclass
@@ -160,8 +160,8 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--account-sid", required=True, help=f"its token is in ${TOKEN_VARIABLE}")
     parser.add_argument("--profile", default="quiet", help=f"{', '.join(PROFILES)}, or a YAML file")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--messages-url", required=True, help="the webhook that our number's messages go to")
-    parser.add_argument("--calls-url", required=True, help="the webhook that our number's calls go to")
+    parser.add_argument("--messages-url", help="the webhook of messages, where the number has no SmsUrl")
+    parser.add_argument("--calls-url", help="the webhook of calls, where it has no VoiceUrl")
     options = parser.parse_args(argv)
     try:
         found = PROFILES.get(options.profile)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from deploy.emulator.account import Account
 from deploy.emulator.callbacks.deliveries import Deliveries
 from deploy.emulator.errors import Json
-from deploy.emulator.resources import Call, Conference, Message, Participant, Recording
+from deploy.emulator.resources import Call, Conference, Message, Notification, Number, Participant, Recording
 from deploy.emulator.rest.representations import call as shown_call
 
 
@@ -22,6 +22,8 @@ def truth(account: Account, deliveries: Deliveries, events: Json, rest: Json) ->
         "recordings": [_recording(each) for each in account.recordings.values()],
         "conferences": [_conference(each) for each in account.conferences.values()],
         "participants": [_participant(account, each) for each in account.participants.values()],
+        "numbers": [_number(each) for each in account.numbers.values()],
+        "notifications": [_notification(each) for each in account.notifications.values()],
         "correlations": _correlations(account),
         "callbacks": deliveries.truth(),
         "lost": deliveries.lost(),
@@ -101,6 +103,28 @@ def _participant(account: Account, participant: Participant) -> Json:
         "joined": participant.joined,
         "left": participant.left,
         "correlation": _whose(account, participant),
+    }
+
+
+def _number(number: Number) -> Json:
+    return {
+        "sid": number.sid,
+        "phone_number": number.phone_number,
+        "friendly_name": number.friendly_name,
+        "account_sid": number.owner,
+        **{name: number.settings.get(name) or None for name in ("VoiceUrl", "SmsUrl", "StatusCallback")},
+        "deleted": number.deleted,
+    }
+
+
+def _notification(notification: Notification) -> Json:
+    return {
+        "sid": notification.sid,
+        "error_code": notification.code,
+        "about": notification.about,
+        "url": notification.asked.url,
+        "status": notification.asked.status,
+        "date_created": notification.date_created.isoformat(),
     }
 
 

@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import httpx
 
+from deploy.emulator.account import Answer
 from deploy.emulator.callbacks.requests import Outgoing, Overrides, is_routable
 
-Answer = tuple[int | str, str]
-"""The HTTP status and the body; or why there is none (`ct`, `rt`, `broken`) and an empty one."""
+Received = tuple[int, str] | tuple[int, str, str]
+"""What a receiver of this process answers: status, body, and the type of that, where it says one."""
 
 Carry = Callable[[Outgoing, Overrides, float], Awaitable[Answer]]
 """(request, its limits, seconds that are left of its total time) → answer."""
@@ -23,9 +24,9 @@ CONNECTIONS = 48
 KEEP_IDLE = 2.0
 
 
-def in_process(receive: Callable[[Outgoing], Awaitable[tuple[int, str]]]) -> Carry:
+def in_process(receive: Callable[[Outgoing], Awaitable[Received]]) -> Carry:
     async def carry(request: Outgoing, limits: Overrides, left: float) -> Answer:
-        return await receive(request)
+        return Answer(*await receive(request))
 
     return carry
 
@@ -43,7 +44,7 @@ class HttpCarrier:
     async def __call__(self, request: Outgoing, limits: Overrides, left: float) -> Answer:
         made = self._request(request, limits)
         if not is_routable(str(made.url)):
-            return "ct", ""
+            return Answer("ct")
         try:
             async with asyncio.timeout(left):
                 response = await self._transport.handle_async_request(made)
@@ -52,12 +53,13 @@ class HttpCarrier:
                 finally:
                     await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
-            return "ct", ""
+            return Answer("ct")
         except (httpx.ReadTimeout, TimeoutError):
-            return "rt", ""
+            return Answer("rt")
         except httpx.HTTPError:
-            return "broken", ""
-        return response.status_code, body.decode("utf-8", "replace")
+            return Answer("broken")
+        content_type = response.headers.get("content-type", "")
+        return Answer(response.status_code, body.decode("utf-8", "replace"), content_type)
 
     def _request(self, outgoing: Outgoing, limits: Overrides) -> httpx.Request:
         read, connect = limits.read / 1000, limits.connect / 1000

@@ -15,6 +15,7 @@ from deploy.emulator.resources import (
     Call,
     Conference,
     LiveTranscription,
+    Media,
     Message,
     Params,
     Participant,
@@ -49,6 +50,10 @@ def _places(**addresses: str) -> Params:
 
 def recording_url(account: Account, sid: str) -> str:
     return f"https://api.twilio.com/{API_VERSION}/Accounts/{account.sid}/Recordings/{sid}"
+
+
+def media_url(account: Account, media: Media) -> str:
+    return f"https://api.twilio.com/{API_VERSION}/Accounts/{account.sid}/Messages/{media.message_sid}/Media/{media.sid}"
 
 
 def message_status(account: Account, message: Message, now: datetime) -> Params:
@@ -216,7 +221,7 @@ def dialed_part(child: Call | None, status: str) -> Params:
     """How a Dial ended; a conference has no leg of its own."""
     if child is None:
         return {"DialCallStatus": status}
-    bridged = str(child.start_time is not None).lower()
+    bridged = _flag(child.start_time is not None and child.whisper is None)
     duration = {"DialCallDuration": str(child.seconds)} if child.start_time else {}
     return {"DialCallSid": child.sid, "DialCallStatus": status, "DialBridged": bridged, **duration}
 

@@ -107,4 +107,6 @@ def bare(url: str) -> str:
 
 
 def _with_query(url: str, params: Params) -> str:
+    if not params:
+        return url
     return str(httpx.URL(f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"))

@@ -2,7 +2,7 @@
 
 By default a 4xx, a 5xx or a late answer is not tried again; only a failed connection is, once
 (https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). Whoever made a callback is told its
-answer, or the provider's error code when none came (https://www.twilio.com/docs/api/errors).
+answer, or the provider's error code when none came (https://www.twilio.com/docs/api/errors). Each attempt is noted.
 """
 
 import asyncio
@@ -10,22 +10,23 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from deploy.emulator.account import Account, Callback
+from deploy.emulator.account import Account, Answer, Callback
 from deploy.emulator.agenda import Agenda
-from deploy.emulator.callbacks.carrying import CONNECTIONS, Answer, Carry
-from deploy.emulator.callbacks.deliveries import Deliveries
+from deploy.emulator.callbacks.carrying import CONNECTIONS, Carry
+from deploy.emulator.callbacks.deliveries import Deliveries, outcome_word
 from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, outgoing, overrides
 from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.chance import token as draw_token
 from deploy.emulator.faults import Forgery, Signer, callback_verdict
+from deploy.emulator.lives.debugging import NO_USABLE_ANSWER, code_of
 
 log = logging.getLogger(__name__)
 
-Tell = Callable[[Callback, str | int], None]
+Tell = Callable[[Callback, Answer | int], None]
+Note = Callable[[Callback, Answer, float, bool], None]
 Job = Callable[[], Awaitable[None]]
 
 RETRY_PAUSE = 0.1
-NO_CONNECTION, NO_USABLE_ANSWER = 11205, 11200
 
 
 class Delivery(NamedTuple):
@@ -35,7 +36,10 @@ class Delivery(NamedTuple):
 
 
 class Callbacks:
-    """`tell` is told of each callback, once, the body of its first 2xx answer, or why there is none to come."""
+    """`tell` is told of each callback, once, its first 2xx answer, or why there is none to come.
+
+    `note` is told of each true attempt its answer, the provider seconds that it took, and whether it was one too few.
+    """
 
     def __init__(
         self,
@@ -44,12 +48,13 @@ class Callbacks:
         agenda: Agenda,
         carry: Carry,
         tell: Tell,
+        note: Note,
         *,
         pause: float = RETRY_PAUSE,
     ) -> None:
         self.deliveries = Deliveries()
         self.carry = carry
-        self._account, self._keys, self._agenda, self._tell = account, keys, agenda, tell
+        self._account, self._keys, self._agenda, self._tell, self._note = account, keys, agenda, tell, note
         self._pause = pause  # real seconds between two tries
         self._queue: asyncio.Queue[Job] = asyncio.Queue()
 
@@ -109,16 +114,17 @@ class Callbacks:
     async def _deliver(self, delivery: Delivery) -> None:
         callback, forgery, _ = delivery
         try:
-            outcome, text = await self._attempts(delivery)
+            answer = await self._attempts(delivery)
         except Exception:
             # Whatever it was, the callback is over: nobody is to wait for it.
             log.exception("callback of kind %s failed", callback.kind)
-            outcome, text = "broken", ""
+            answer = Answer("broken")
+        outcome = answer.outcome
         first = self.deliveries.ended(callback, forgery, outcome)
         if first:
-            self._tell(callback, text)
+            self._tell(callback, answer)
         elif self.deliveries.is_lost(callback):
-            self._tell(callback, NO_CONNECTION if outcome == "ct" else NO_USABLE_ANSWER)
+            self._tell(callback, code_of(outcome))
 
     async def _attempts(self, delivery: Delivery) -> Answer:
         """Try, and try again as the overrides say, within their total time."""
@@ -129,16 +135,26 @@ class Callbacks:
         request = outgoing(callback, self._keys, name, signer, forgery)
         loop = asyncio.get_running_loop()
         until = loop.time() + limits.total / 1000
-        answer: Answer = await self._attempt(delivery, request, limits, limits.total / 1000)
+        answer, took = await self._attempt(delivery, request, limits, limits.total / 1000)
         for _ in range(limits.retries):
             left = until - loop.time() - self._pause
-            if not again(limits.policy, answer[0]) or left <= 0:
+            if not again(limits.policy, answer.outcome) or left <= 0:
                 break
+            self._noted(delivery, answer, took, last=False)
             await asyncio.sleep(self._pause)
-            answer = await self._attempt(delivery, request, limits, left)
+            answer, took = await self._attempt(delivery, request, limits, left)
+        self._noted(delivery, answer, took, last=True)
         return answer
 
-    async def _attempt(self, delivery: Delivery, request: Outgoing, limits: Overrides, left: float) -> Answer:
+    async def _attempt(
+        self, delivery: Delivery, request: Outgoing, limits: Overrides, left: float
+    ) -> tuple[Answer, float]:
+        """The answer, and the provider seconds until it came."""
+        begun = self._agenda.instant()
         answer = await self.carry(request, limits, left)
-        self.deliveries.tried(delivery.callback, delivery.forgery, answer[0])
-        return answer
+        self.deliveries.tried(delivery.callback, delivery.forgery, answer.outcome)
+        return answer, self._agenda.instant() - begun
+
+    def _noted(self, delivery: Delivery, answer: Answer, took: float, *, last: bool) -> None:
+        if not delivery.forgery:  # the provider knows nothing of those
+            self._note(delivery.callback, answer, took, last and outcome_word(answer.outcome) != "2xx")

@@ -21,6 +21,7 @@ from deploy.emulator.callbacks.signing import Keys, signed
 from deploy.emulator.chance import draw, sid, token
 from deploy.emulator.errors import Json
 from deploy.emulator.faults import Signer
+from deploy.emulator.lives.debugging import DEBUGGER
 from deploy.emulator.lives.tables import CALL_EVENTS
 
 SCHEMAS = "https://events-schemas.twilio.com"
@@ -31,6 +32,7 @@ DISCARDED = 400
 LIMITS = Overrides(read=5000, total=5000, retries=0)
 
 MESSAGING, VOICE = "com.twilio.messaging", "com.twilio.voice.status-callback"
+ERROR = "com.twilio.error-logs.error.logged"
 
 
 class Sink(NamedTuple):
@@ -99,7 +101,8 @@ class EventStreams:
 
     async def _deliver(self, batch: Batch) -> None:
         request = posted(batch, self._keys, token(self._account.seed, str(batch.events[0]["id"])))
-        outcome, _ = await self._callbacks.carry(request, LIMITS, LIMITS.total / 1000)
+        answer = await self._callbacks.carry(request, LIMITS, LIMITS.total / 1000)
+        outcome = answer.outcome
         self.counts["attempted"] += 1
         pause = min(FIRST_PAUSE * 2**batch.tries, LONGEST_PAUSE)
         if isinstance(outcome, int) and 200 <= outcome < 300:
@@ -131,6 +134,8 @@ def event(account: Account, callback: Callback, event_type: str, number: int, no
         data: Json = {"timestamp": moment, "eventName": event_type, **message_data(callback)}
         if callback.kind == "inbound-message":
             schema = "Messaging.InboundMessageV1/6"
+    elif event_type == ERROR:
+        prefix, schema, collection, data = "NO", "ErrorLogs.Error/2", "Notifications", error_data(callback)
     else:
         prefix, schema, collection = "VW", "Voice.WebhookEvent/2", COLLECTIONS[callback.kind]
         request = {"method": callback.method, "url": bare(callback.url), "parameters": told}
@@ -157,6 +162,19 @@ def message_data(callback: Callback) -> Json:
     error = {"errorCode": int(told["ErrorCode"])} if "ErrorCode" in told else {}
     status = told["MessageStatus"].upper()
     return {**data, **error, "messageStatus": status, "statusCallBackUrl": callback.url}
+
+
+def error_data(callback: Callback) -> Json:
+    """What the debugger is told, under the names of https://www.twilio.com/docs/events/event-types/errors/error-logs"""
+    told = callback.params
+    return {
+        "sid": told["Sid"],
+        "account_sid": told["AccountSid"],
+        "date_created": told["Timestamp"],
+        "level": told["Level"],
+        "error_code": callback.what,
+        "payload": told["Payload"],
+    }
 
 
 MESSAGE_NAMES: Mapping[str, str] = {
@@ -187,6 +205,7 @@ TYPES: Mapping[str, Callable[[Callback], str]] = {
     "amd-status": lambda callback: f"{VOICE}.amd.detected",
     "recording-status": lambda callback: f"{VOICE}.recording.processed",
     **dict.fromkeys(("transcription", "live-transcription"), lambda callback: f"{VOICE}.transcription.processed"),
+    DEBUGGER: lambda callback: ERROR,
     "conference-status": lambda callback: (
         f"{VOICE}.conference.{'participant.' if callback.what.startswith('participant') else ''}updated"
     ),

@@ -15,6 +15,13 @@ from deploy.emulator.lives.tables import CALL_EVENTS, CALL_FINAL, Range, answere
 from deploy.emulator.resources import Call, Detection, RecordingOrder
 
 DETECTION_TIMEOUT = 30  # seconds, unless MachineDetectionTimeout says otherwise
+QUEUE = "calls"
+
+
+def is_full(account: Account) -> bool:
+    """Whether the queue of outbound calls takes no more."""
+    most = account.plan.limits.call_queue_seconds
+    return bool(most) and account.queued(QUEUE) >= most
 
 
 def dial(account: Account, form: Form, now: datetime, talk: Range, direction: str = "outbound-api") -> Call:
@@ -23,6 +30,7 @@ def dial(account: Account, form: Form, now: datetime, talk: Range, direction: st
     chance, chances = draw(account.seed, "call", index), account.plan.chances
     limit, ring = form.number("TimeLimit", 14400), form.number("Timeout", 60)
     call = Call(sid, index, direction, form.get("From"), form.get("To"), now, now)
+    call.queue_time = round(1000 * account.queued(QUEUE))
     call.target = form.target("StatusCallback", "completed")
     call.path = call_path(chance, chances, call.to, talk, limit, ring)
     if form.get("MachineDetection"):
@@ -128,6 +136,6 @@ def _schedule(account: Account, call: Call, at: int) -> None:
         return call.status not in CALL_FINAL
 
     if call.status == "queued" and per_second and call.direction == "outbound-api":
-        account.in_turn("calls", 1 / per_second, seconds, due, wanted)
+        account.in_turn(QUEUE, 1 / per_second, seconds, due, wanted)
     else:
         account.later(seconds, due, wanted)

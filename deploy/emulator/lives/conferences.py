@@ -7,7 +7,7 @@ with `EndConferenceOnExit` leaves, or through the API (https://www.twilio.com/do
 from collections.abc import Mapping
 from datetime import datetime
 
-from deploy.emulator.account import Account
+from deploy.emulator.account import Account, Answer
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.chance import draw
 from deploy.emulator.forms import Form
@@ -182,7 +182,7 @@ def announce(account: Account, conference: Conference, form: Form, participant: 
     def end(account: Account, now: datetime) -> None:
         say(account, conference, "announcement-end", now, participant, extra)
 
-    def play(account: Account, now: datetime, answer: str) -> None:
+    def play(account: Account, now: datetime, answer: Answer) -> None:
         account.later(ANNOUNCED, end)
 
     def fail(account: Account, now: datetime, code: int) -> None:

@@ -1,7 +1,8 @@
 """Dial: a call connected to other numbers, each a leg of its own, or to a conference.
 
-The first leg that answers is talked to, the others are canceled. How it went is told to the action
-(https://www.twilio.com/docs/voice/twiml/dial).
+The first leg that answers is talked to, the others are canceled; before that it performs what its noun's `url` says,
+while who dialed hears it ring. How it went is told to the action (https://www.twilio.com/docs/voice/twiml/dial,
+https://www.twilio.com/docs/voice/twiml/number).
 """
 
 from datetime import datetime
@@ -11,10 +12,10 @@ from deploy.emulator.account import Account
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.forms import Form
 from deploy.emulator.lives import calls, conferences, recordings
-from deploy.emulator.lives.documents import act
+from deploy.emulator.lives.documents import act, ask
 from deploy.emulator.lives.tables import CALL_FINAL
 from deploy.emulator.lives.twiml import Verb
-from deploy.emulator.resources import Call, Participant, Recording, RecordingOrder, Target
+from deploy.emulator.resources import Call, Participant, Recording, RecordingOrder, Target, Whisper
 
 NOUNS = ("Number", "Client", "Sip")
 TIMEOUT, LONGEST = 30, 14_400
@@ -43,6 +44,7 @@ class _Dialed:
         self.over = False
         call.interrupted = self.interrupted
         call.turn += 1
+        self.whispers: dict[str, Target] = {}  # by leg
         self.legs = [self._leg(account, each, now) for each in nouns]
 
     def _leg(self, account: Account, noun: Verb, now: datetime) -> Call:
@@ -58,6 +60,8 @@ class _Dialed:
         leg.parent, leg.follower, leg.interrupted = self.call.sid, self.follow, self.taken
         leg.via = self.call.to if inbound else None
         leg.target = form.target("StatusCallback", "completed")
+        if form.get("Url"):
+            self.whispers[leg.sid] = Target(form.get("Url"), form.get("Method", "POST").upper())
         return leg
 
     def follow(self, account: Account, leg: Call, now: datetime) -> None:
@@ -66,16 +70,27 @@ class _Dialed:
             return
         if leg.status == "in-progress" and self.answered is None:
             self.answered = leg
-            self._record(account, now)
+            if leg.sid in self.whispers:
+                leg.whisper, leg.resume, leg.interrupted = Whisper(self.connect, self.taken), self.call.resume, None
+                ask(account, leg, self.whispers[leg.sid], "whisper")
+            else:
+                self.connect(account, leg, now)
             for each in self.legs:
                 if each is not leg:
                     calls.hang_up(account, each, now)
         elif leg.status in CALL_FINAL and self._done(leg):
+            if leg.whisper and leg.interrupted:
+                leg.interrupted(account, leg, now)
             self._finish(account, leg, now)
             more = parameters.dialed_part(leg, leg.status)
             if self.recording:
                 more |= parameters.recorded_part(account, self.recording, None)
             act(account, self.call, self.verb, "dial", more, now)
+
+    def connect(self, account: Account, leg: Call, now: datetime) -> None:
+        """The leg and who has dialed it talk."""
+        leg.whisper, leg.resume, leg.interrupted = None, None, self.taken
+        self._record(account, now)
 
     def taken(self, account: Account, leg: Call, now: datetime) -> None:
         """A leg is redirected: it goes its own way, and who was connected to it on."""
@@ -106,7 +121,8 @@ class _Dialed:
     def _finish(self, account: Account, leg: Call, now: datetime) -> None:
         self.over, self.call.interrupted = True, None
         if self.recording:
-            talked = leg.seconds or (now - self.recording.date_created).total_seconds()
+            whole = 0 if leg.sid in self.whispers else leg.seconds  # what was whispered is not in it
+            talked = whole or (now - self.recording.date_created).total_seconds()
             recordings.finish(account, self.recording, max(1, round(talked)), now)
 
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urljoin
 
-from deploy.emulator.account import Account
+from deploy.emulator.account import Account, Answer, Wanted
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.errors import is_url
 from deploy.emulator.lives import calls
+from deploy.emulator.lives.debugging import complain
 from deploy.emulator.lives.tables import CALL_FINAL
-from deploy.emulator.lives.twiml import BadTwiml, Verb, parse
-from deploy.emulator.resources import Call, Moment, Target
+from deploy.emulator.lives.twiml import BadTwiml, Verb, spoken_to
+from deploy.emulator.resources import Asked, Call, Moment, Params, Target
 
 BAD_URL = 11100
 HOP = 0.1  # seconds
@@ -31,16 +32,15 @@ def ask(
     kind: str = "voice-request",
 ) -> None:
     """Ask for a document, and perform it. Of a call that is over the answer is not listened to."""
-    call.turn += 1
-    turn = call.turn
+    listens = new_turn(call)
     params = {**parameters.voice_request(account, call), **_who(call), **(more or {})}
 
-    def hears(account: Account, now: datetime, answer: str) -> None:
-        if call.turn == turn and call.status not in CALL_FINAL:
-            load(account, call, target, answer, now)
+    def hears(account: Account, now: datetime, answer: Answer) -> None:
+        if listens():
+            load(account, call, target, answer, now, params)
 
     def fails(account: Account, now: datetime, code: int) -> None:
-        if call.turn == turn and call.status not in CALL_FINAL:
+        if listens():
             _failed(account, call, target, code, now)
 
     if call.status in CALL_FINAL:
@@ -49,11 +49,15 @@ def ask(
         account.say(kind, call.sid, what, target, params, hears, fails)
 
 
-def load(account: Account, call: Call, target: Target, document: str, now: datetime) -> None:
-    """Perform a document that came from `target`."""
+def load(
+    account: Account, call: Call, target: Target, answer: Answer, now: datetime, params: Params | None = None
+) -> None:
+    """Perform the document that `target` has answered, when it was asked with `params`."""
     try:
-        call.todo = parse(document)
+        call.todo = spoken_to(answer, target.url)
     except BadTwiml as bad:
+        asked = Asked(target.url, target.method, params or {}, 200, answer.body, answer.content_type)
+        complain(account, bad.code, call.sid, asked, now, call.sid)
         _failed(account, call, target, bad.code, now)
         return
     call.base = target.url.partition("#")[0]
@@ -77,6 +81,7 @@ def turn_to(account: Account, call: Call, verb: Verb, now: datetime) -> None:
     if is_url(url):
         _go_to(account, call, url, verb.get("method", "POST"), "redirect", {}, "voice-request")
     else:
+        complain(account, BAD_URL, call.sid, Asked(url, "POST", {}), now, call.sid)
         _failed(account, call, Target(url), BAD_URL, now)
 
 
@@ -89,13 +94,16 @@ def _go_to(account: Account, call: Call, url: str, method: str, what: str, more:
         pause(account, call, HOP, lambda account, call, now: ask(account, call, target, what, more, kind=kind))
 
 
-def pause(account: Account, call: Call, seconds: float, then: Moment) -> None:
-    """Go on after so many seconds, unless something else came up meanwhile."""
+def new_turn(call: Call) -> Wanted:
+    """The call waits for something: whether it still does."""
     call.turn += 1
     turn = call.turn
+    return lambda: call.turn == turn and call.status not in CALL_FINAL
 
-    def goes_on() -> bool:
-        return call.turn == turn and call.status not in CALL_FINAL
+
+def pause(account: Account, call: Call, seconds: float, then: Moment) -> None:
+    """Go on after so many seconds, unless something else came up meanwhile."""
+    goes_on = new_turn(call)
 
     def due(account: Account, now: datetime) -> None:
         if goes_on():

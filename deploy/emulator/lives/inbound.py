@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urljoin
 
-from deploy.emulator.account import Account
+from deploy.emulator.account import Account, Answer
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.errors import is_url
 from deploy.emulator.lives import messages
+from deploy.emulator.lives.debugging import complain
 from deploy.emulator.lives.media import attach
-from deploy.emulator.lives.twiml import EMPTY, BadTwiml, Verb, parse
-from deploy.emulator.resources import Message, Params, Target
+from deploy.emulator.lives.routing import texted
+from deploy.emulator.lives.twiml import EMPTY, BadTwiml, Verb, written_to
+from deploy.emulator.resources import Asked, Message, Params, Target
 
 KEYWORDS: Mapping[str, str] = {
     **dict.fromkeys(("STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"), "STOP"),
@@ -28,24 +30,21 @@ MOST_ASKED = 10  # documents for one message: a redirect may name itself
 
 
 class Text(NamedTuple):
-    """What somebody writes, and the webhook URL of the number they write to."""
+    """What somebody writes, and who is told of it where the number they write to has no URL of its own."""
 
     from_: str
     to: str
     body: str
-    url: str
-    method: str = "POST"
-    service: str | None = None  # with one, keywords are told as OptOutType (Advanced Opt-Out)
-    media: Sequence[tuple[str, str]] = ()  # (URL, content type)
-    fallback: Target | None = None
+    target: Target | None
+    service: str | None = None  # with one, its URL counts, and keywords are told as OptOutType (Advanced Opt-Out)
+    media: Sequence[str] = ()  # the content type of each file
 
 
 def receive(account: Account, text: Text, now: datetime) -> Message:
-    sid, index = account.mint("SM" if not text.media else "MM")
+    sid, index = account.mint("MM" if text.media else "SM")
     message = Message(sid, index, "inbound", text.from_, text.to, text.body, "received", now, now, service=text.service)
     message.media, message.date_sent = len(text.media), now
     account.messages[sid] = message
-    attach(account, message, text.media, now)
     keyword = KEYWORDS.get(text.body.strip().upper())
     pairs = {(sender, text.from_) for sender in (text.to, text.service) if sender}
     if keyword == "STOP":
@@ -53,21 +52,33 @@ def receive(account: Account, text: Text, now: datetime) -> Message:
     elif keyword == "START":
         account.opted_out -= pairs
     files: Params = {}
-    for at, (url, content_type) in enumerate(text.media):
-        files |= {f"MediaUrl{at}": url, f"MediaContentType{at}": content_type}
+    for at, media in enumerate(attach(account, message, [("", content_type) for content_type in text.media], now)):
+        files |= {
+            f"MediaUrl{at}": parameters.media_url(account, media),
+            f"MediaContentType{at}": media.content_type,
+        }
     params = parameters.inbound_message(account, message, keyword if text.service else None, files)
-    _ask(account, message, Target(text.url, text.method, fallback=text.fallback), params)
+    target = told(account, text)
+    if target:
+        _ask(account, message, target, params)
     return message
+
+
+def told(account: Account, text: Text) -> Target | None:
+    """Who is told of it: its service, the number that it is for, or who is named with it."""
+    return text.target if text.service else texted(account, text.to, text.target)
 
 
 def _ask(account: Account, message: Message, target: Target, params: Params, kind: str = "inbound-message") -> None:
     """Ask what to do, and do it; where that fails, ask the fallback, once."""
 
-    def hears(account: Account, now: datetime, answer: str) -> None:
+    def hears(account: Account, now: datetime, answer: Answer) -> None:
         try:
-            verbs = parse(answer)
+            verbs = written_to(answer)
         except BadTwiml as bad:
             if bad.code != EMPTY:  # nothing to say is an answer to a message
+                asked = Asked(target.url, target.method, params, 200, answer.body, answer.content_type)
+                complain(account, bad.code, message.sid, asked, now)
                 fails(account, now, bad.code)
             return
         reply(account, message, target, params, verbs, now)

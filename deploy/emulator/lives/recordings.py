@@ -34,6 +34,16 @@ def order(form: Form, prefix: str, source: str, *, channels: int = 1) -> Recordi
     return RecordingOrder(target, source, 2 if dual else channels, form.get("RecordingTrack") or "both")
 
 
+def voices(recording: Recording) -> int:
+    """How many channels are kept: both sides of a call, whatever was asked for; a conference and one side have one.
+
+    https://www.twilio.com/en-us/changelog/dual-channel-voice-recordings-by-default
+    """
+    order = recording.order
+    one = recording.conference_sid or order.source == "RecordVerb" or order.track != "both"
+    return order.channels if one else 2
+
+
 def begin(
     account: Account,
     order: RecordingOrder,

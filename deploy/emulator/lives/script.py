@@ -8,29 +8,32 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from deploy.emulator.account import Account
+from deploy.emulator.account import Account, Answer
 from deploy.emulator.chance import draw
 from deploy.emulator.forms import Form
 from deploy.emulator.lives import calls, conferences, messages, transcriptions
+from deploy.emulator.lives.debugging import complain
 from deploy.emulator.lives.dialing import dial_on
 from deploy.emulator.lives.documents import ask, load, pause, turn_to
-from deploy.emulator.lives.listening import gather, prompt_seconds, record
+from deploy.emulator.lives.listening import gather, play, prompt_seconds, record
+from deploy.emulator.lives.routing import called, followed
 from deploy.emulator.lives.tables import CALL_FINAL
 from deploy.emulator.lives.twiml import Verb
-from deploy.emulator.resources import Call, Target
+from deploy.emulator.resources import Asked, Call, Target
 
 Perform = Callable[[Account, Call, Verb, datetime], None]
 
 PATIENCE = 60  # seconds somebody lets our phone ring
 FOREVER = 14_400  # seconds: longer than any call
+NO_SUCH_VERB = 12200
 
 
 class Ring(NamedTuple):
-    """Somebody calls one of our numbers: whose webhook is `answer` (with its fallback), and who hears of its end."""
+    """Somebody calls one of our numbers; who is asked what to do and told of the end, where it has no own URLs."""
 
     from_: str
     to: str
-    answer: Target
+    answer: Target | None
     target: Target | None = None
 
 
@@ -43,10 +46,14 @@ def place(account: Account, form: Form, now: datetime) -> Call:
 
 
 def ring(account: Account, rung: Ring, now: datetime) -> Call:
-    """An inbound call: it rings while its TwiML is asked for, and is answered when there is something to perform."""
+    """An inbound call: it rings while its TwiML is asked for, and is answered when there is something to perform.
+
+    Where nobody is to be asked it rings until who calls gives up.
+    """
     sid, index = account.mint("CA")
-    call = Call(sid, index, "inbound", rung.from_, rung.to, now, now, status="ringing", target=rung.target)
-    call.follower, call.resume, call.answer = follow, _pick_up, rung.answer
+    call = Call(sid, index, "inbound", rung.from_, rung.to, now, now, status="ringing")
+    call.target = followed(account, rung.to, rung.target)
+    call.follower, call.resume, call.answer = follow, _pick_up, called(account, rung.to, rung.answer)
     if call.target and not call.target.events:
         call.target = call.target._replace(events=frozenset({"completed"}))
     account.calls[sid] = call
@@ -56,13 +63,17 @@ def ring(account: Account, rung: Ring, now: datetime) -> Call:
             calls.end(account, call, "no-answer", now)
 
     account.later(PATIENCE, give_up, wanted=lambda: call.status == "ringing")
-    ask(account, call, rung.answer, "ringing")
+    if call.answer:
+        ask(account, call, call.answer, "ringing")
     return call
 
 
 def redirect(account: Account, call: Call, form: Form, now: datetime) -> None:
     """Leave off what it performs, and perform what the form says instead."""
     _interrupt(account, call, now)
+    if call.whisper:
+        left, call.whisper, call.follower = call.whisper.left, None, follow
+        left(account, call, now)
     if call.resume is None:  # a participant leaves its conference; a leg of a Dial was let go by it above
         call.follower, call.resume = follow, step
         participant = account.participants.get(call.sid)
@@ -85,12 +96,13 @@ def follow(account: Account, call: Call, now: datetime) -> None:
 
 
 def step(account: Account, call: Call, now: datetime) -> None:
-    """Perform the next verb, or hang up when none is left."""
+    """Perform the next verb; when none is left, hang up, or be connected to who has dialed it."""
     if call.status in CALL_FINAL:
         return
     call.interrupted = call.freed = None
     if not call.todo:
-        calls.hang_up(account, call, now)
+        ended = call.whisper.ended if call.whisper else calls.hang_up
+        ended(account, call, now)
         return
     verb, call.todo = call.todo[0], call.todo[1:]
     VERBS.get(verb.name, _skip)(account, call, verb, now)
@@ -110,7 +122,7 @@ def _begin(account: Account, call: Call, now: datetime) -> None:
     if call.answer:
         ask(account, call, call.answer, call.status)
     else:
-        load(account, call, Target(""), call.twiml or "<Response/>", now)
+        load(account, call, Target(""), Answer(200, call.twiml or "<Response/>"), now)
 
 
 def _interrupt(account: Account, call: Call, now: datetime) -> None:
@@ -198,13 +210,14 @@ def _stop(account: Account, call: Call, verb: Verb, now: datetime) -> None:
 
 
 def _skip(account: Account, call: Call, verb: Verb, now: datetime) -> None:
-    """A verb that is not known here is passed over, as the provider does with a warning (12200)."""
+    """A verb that is not known here is passed over, with a warning."""
+    complain(account, NO_SUCH_VERB, call.sid, Asked(call.base, "POST", {}), now, call.sid)
     pause(account, call, 0, step)
 
 
 VERBS: Mapping[str, Perform] = {
     "Say": _speak,
-    "Play": _speak,
+    "Play": play,
     "Pause": _wait,
     "Gather": gather,
     "Record": record,

@@ -1,5 +1,8 @@
 """TwiML, read: a document becomes the verbs of its Response. Pure; the one parser of voice and messaging.
 
+A text is said or sent, a sound is played; what does not tell its type is taken for TwiML
+(http://www.twilio.com/docs/api/twiml/your_response).
+
 https://www.twilio.com/docs/voice/twiml and https://www.twilio.com/docs/messaging/twiml.
 """
 
@@ -8,11 +11,13 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin
 from xml.etree import ElementTree
 
+from deploy.emulator.account import Answer
 from deploy.emulator.forms import Form
 
 LONGEST = 64 * 1024
 DEEPEST = 16  # verbs hold nouns, and Say holds SSML; nothing sensible is nested deeper
-TOO_LONG, EMPTY, UNREADABLE = 11750, 11770, 12100
+TOO_LONG, EMPTY, UNREADABLE, WRONG_TYPE = 11750, 11770, 12100, 12300
+TYPES = ("", "text/xml", "application/xml", "text/html")
 ADDRESSES = ("action", "url", "callback")  # how the names of attributes end that hold a URL
 
 
@@ -48,6 +53,30 @@ def _parameters(attributes: Mapping[str, str], base: str, prefix: str) -> Iterab
     for name, value in attributes.items():
         absolute = name.lower().endswith(ADDRESSES) and bool(value)
         yield prefix + name[:1].upper() + name[1:], urljoin(base, value) if absolute else value
+
+
+def spoken_to(answer: Answer, url: str) -> tuple[Verb, ...]:
+    """What a call performs when `url` has answered so. Raises BadTwiml."""
+    kind = _type(answer)
+    if kind.startswith("audio/"):
+        return (Verb("Play", url),)
+    return (Verb("Say", answer.body),) if kind == "text/plain" and answer.body else _typed(answer, kind)
+
+
+def written_to(answer: Answer) -> tuple[Verb, ...]:
+    """What becomes of an answer to a message. Raises BadTwiml."""
+    kind = _type(answer)
+    return (Verb("Message", answer.body),) if kind == "text/plain" and answer.body else _typed(answer, kind)
+
+
+def _type(answer: Answer) -> str:
+    return answer.content_type.partition(";")[0].strip().lower()
+
+
+def _typed(answer: Answer, kind: str) -> tuple[Verb, ...]:
+    if kind not in TYPES and answer.body:
+        raise BadTwiml(WRONG_TYPE)
+    return parse(answer.body)
 
 
 def parse(document: str) -> tuple[Verb, ...]:

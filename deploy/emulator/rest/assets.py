@@ -21,6 +21,7 @@ COLLECTIONS = (
     "Conferences",
     "IncomingPhoneNumbers",
     "Messages",
+    "Notifications",
     "OutgoingCallerIds",
     "Recordings",
     "Transcriptions",

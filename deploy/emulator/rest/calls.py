@@ -3,6 +3,7 @@
 https://www.twilio.com/docs/voice/api/call-resource
 """
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -10,10 +11,11 @@ from deploy.emulator.account import Account
 from deploy.emulator.errors import CALL_FROM, CALL_TO, Reply, is_address, is_sender, is_url, refusal
 from deploy.emulator.forms import Form, Request, within
 from deploy.emulator.lives import recordings
-from deploy.emulator.lives.calls import hang_up
+from deploy.emulator.lives.calls import hang_up, is_full
+from deploy.emulator.lives.debugging import log
 from deploy.emulator.lives.script import place, redirect
 from deploy.emulator.lives.tables import CALL_FINAL
-from deploy.emulator.resources import Call, RecordingOrder, Target
+from deploy.emulator.resources import Asked, Call, RecordingOrder, Target
 from deploy.emulator.rest import representations
 from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
@@ -34,7 +36,7 @@ CHECKS: Sequence[tuple[int, str, Callable[[Form], bool]]] = (
 
 def create(account: Account, request: Request, now: datetime) -> Reply:
     form = request.form
-    refused = refused_dialing(form)
+    refused = refused_dialing(account, form)
     if refused:
         return refused
     if not any(form.get(name) for name in WHAT_TO_DO) or (form.get("Url") and not is_url(form.get("Url"))):
@@ -42,17 +44,20 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
     record = recordings.order(form, "RecordingStatusCallback", "OutboundAPI")
     call = place(account, form, now)
     call.record = record if form.flag("Record") else None
+    _log(account, call, form, 201, now)
     return Reply(201, representations.call(account, call))
 
 
-def refused_dialing(form: Form) -> Reply | None:
-    """The refusal of a call or a participant whose numbers or callback URLs will not do."""
+def refused_dialing(account: Account, form: Form) -> Reply | None:
+    """The refusal of a call or a participant whose numbers or callback URLs will not do, or that is one too many."""
     for code, name, holds in CHECKS:
         if holds(form):
             return refusal(code, form.get(name))
     to, sender = form.get("To"), form.get("From")
     magic = CALL_TO.get(to) or CALL_FROM.get(sender)
-    return refusal(magic, to if to in CALL_TO else sender) if magic else None
+    if magic:
+        return refusal(magic, to if to in CALL_TO else sender)
+    return refusal(22005) if is_full(account) else None
 
 
 def list_all(account: Account, request: Request, now: datetime) -> Reply:
@@ -95,6 +100,7 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
         events = call.target.events if call.target else frozenset({"completed"})
         call.target = Target(form.get("StatusCallback"), form.get("StatusCallbackMethod", "POST"), events)
     call.date_updated = now
+    _log(account, call, form, 200, now)
     return Reply(200, representations.call(account, call))
 
 
@@ -115,6 +121,14 @@ def record(account: Account, request: Request, now: datetime) -> Reply:
     recording = recordings.begin(account, ordered, now, call_sid=call.sid)
     call.recording = recording.sid
     return Reply(201, representations.call_recording(account, recording))
+
+
+def _log(account: Account, call: Call, form: Form, status: int, now: datetime) -> None:
+    """What is asked of a call is one of its events."""
+    url = f"https://api.twilio.com{representations.uri(account, 'Calls', call.sid)}"
+    asked = {name: " ".join(values) for name, values in form.values.items()}
+    answer = json.dumps({"sid": call.sid})
+    log(account, call.sid, Asked(url, "POST", asked, status, answer, "application/json"), now)
 
 
 def find(account: Account, request: Request) -> Call:

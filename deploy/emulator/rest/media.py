@@ -28,11 +28,11 @@ def list_all(account: Account, request: Request, now: datetime) -> Reply:
 
 
 def fetch(account: Account, request: Request, now: datetime) -> Reply:
-    """What is known of it with the extension `.json`; without one, the way to the file itself."""
+    """What is known of it with the extension `.json`; without one, the way to the file, which is kept elsewhere."""
     media = _find(account, request)
     if request.last.endswith(".json"):
         return Reply(200, representations.media(account, media))
-    return Reply(307, location=media.url)
+    return Reply(307, location=f"/media/{media.sid}")
 
 
 def delete(account: Account, request: Request, now: datetime) -> Reply:

@@ -11,7 +11,7 @@ from deploy.emulator.account import Account
 from deploy.emulator.errors import MESSAGE_FROM, MESSAGE_TO, Reply, is_address, is_sender, is_url, refusal
 from deploy.emulator.forms import Form, Request, moment, within
 from deploy.emulator.lives.media import attach
-from deploy.emulator.lives.messages import make
+from deploy.emulator.lives.messages import is_full, make
 from deploy.emulator.lives.tables import MESSAGE_FINAL
 from deploy.emulator.resources import Message, Target
 from deploy.emulator.rest import representations
@@ -71,6 +71,8 @@ def _refused(account: Account, form: Form, now: datetime) -> Reply | None:
         return refusal(magic, to if to in MESSAGE_TO else sender)
     if any((each, to) in account.opted_out for each in (form.get("From"), form.get("MessagingServiceSid"))):
         return refusal(21610)
+    if form.get("From") and not form.get("MessagingServiceSid") and is_full(account, form.get("From")):
+        return refusal(21611)
     if form.get("SendAt") and form.get("MessagingServiceSid"):
         send_at = moment(form.get("SendAt"))
         if send_at is None or not now + SOONEST <= send_at <= now + LATEST:

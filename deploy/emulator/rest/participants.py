@@ -32,7 +32,7 @@ SWITCHES: Mapping[str, tuple[str, str, str]] = {
 
 def create(account: Account, request: Request, now: datetime) -> Reply:
     form = request.form
-    refused = refused_dialing(form)
+    refused = refused_dialing(account, form)
     if refused:
         return refused
     for name in URLS:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from deploy.emulator.account import Account
-from deploy.emulator.errors import File, Json, Reply, refusal
+from deploy.emulator.errors import Json, Reply, refusal
 from deploy.emulator.forms import Form, Request, within
 from deploy.emulator.lives import audio
 from deploy.emulator.lives import recordings as lives
@@ -56,13 +56,13 @@ def fetch(account: Account, request: Request, now: datetime) -> Reply:
         return Reply(200, _show(request)(account, recording))
     if recording.status != "completed" or recording.deleted:
         raise Missing
-    seconds = recording.seconds or 0
+    seconds, voices = recording.seconds or 0, lives.voices(recording)
     if request.last.endswith(".mp3"):
-        return Reply(200, file=File(audio.mp3(seconds), "audio/mpeg"))
+        return Reply(200, file=audio.mp3(recording.sid, seconds))
     channels = request.query.number("RequestedChannels", recording.order.channels)
-    if channels not in (1, recording.order.channels):
+    if channels not in (1, voices):
         return refusal(20001, "RequestedChannels")
-    return Reply(200, file=File(audio.wav(seconds, channels), "audio/x-wav"))
+    return Reply(200, file=audio.wav(recording.sid, seconds, voices, channels))
 
 
 def update(account: Account, request: Request, now: datetime) -> Reply:

@@ -109,7 +109,7 @@ def call(account: Account, shown: Call) -> Json:
         "phone_number_sid": None,
         "price": f"{-0.014 * -(-shown.seconds // 60):.5f}" if finished and shown.seconds else None,
         "price_unit": "USD",
-        "queue_time": "0",
+        "queue_time": str(shown.queue_time),
         "start_time": date(shown.start_time),
         "status": "queued" if shown.status == "initiated" else shown.status,  # REST has no `initiated`
         "subresource_uris": _below(account, "Calls", shown.sid, below),

@@ -27,6 +27,7 @@ def buying(kind: str) -> Callable[[Inhabited], Fields]:
 
 
 TALKING, OVER = {"CallSid": "talking"}, {"CallSid": "ended call", "Sid": "recording of ended call"}
+WRONG = {"CallSid": "ended call", "Sid": "complaint"}
 MEETING = {"ConferenceSid": "meeting"}
 ENDED = {"ConferenceSid": "ended meeting", "Sid": "recording of ended meeting"}
 PERSON = {**MEETING, "CallSid": "person"}
@@ -57,6 +58,11 @@ CASES: Mapping[str, Case] = {
     f"GET {BELOW}Calls/{{Sid}}.json": Case({"Sid": "ended call"}),
     f"POST {BELOW}Calls/{{Sid}}.json": Case({"Sid": "talking"}, {"Status": "completed"}),
     f"DELETE {BELOW}Calls/{{Sid}}.json": Case({"Sid": "ended call"}),
+    f"GET {BELOW}Calls/{{CallSid}}/Events.json": Case(WRONG),
+    f"GET {BELOW}Calls/{{CallSid}}/Notifications.json": Case(WRONG),
+    f"GET {BELOW}Calls/{{CallSid}}/Notifications/{{Sid}}.json": Case(WRONG),
+    f"GET {BELOW}Notifications.json": Case(),
+    f"GET {BELOW}Notifications/{{Sid}}.json": Case(WRONG),
     f"GET {BELOW}Calls/{{CallSid}}/Recordings.json": Case(TALKING),
     f"POST {BELOW}Calls/{{CallSid}}/Recordings.json": Case({"CallSid": "person"}, {"RecordingChannels": "dual"}),
     f"GET {BELOW}Calls/{{CallSid}}/Recordings/{{Sid}}.json": Case(OVER),

@@ -78,6 +78,7 @@ class Answer:
 
     status: int = 204
     body: str = ""
+    kind: str | None = None  # its content type
     cut: bool = False
     stall: bool = False
 
@@ -146,6 +147,8 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
                 return
             self.send_response(answer.status)
             self.send_header("content-length", str(len(answer.body.encode())))
+            if answer.kind:
+                self.send_header("content-type", answer.kind)
             self.end_headers()
             self.wfile.write(answer.body.encode())
 

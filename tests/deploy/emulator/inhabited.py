@@ -18,6 +18,7 @@ from tests.deploy.emulator.conftest import ACCOUNT, PATIENT, SENDER, TOKEN, Json
 from tests.deploy.emulator.virtual import World
 
 PICTURE, TALK = "https://files.example.com/picture.png", "<Response><Pause length='3000'/></Response>"
+MUMBLED = TALK.replace("<Response>", "<Response><Mumble/>")
 TEAM = "Front desk"
 
 Fields = Mapping[str, object]
@@ -48,8 +49,8 @@ class Inhabited:
         assert reply.body is not None
         return reply.body
 
-    def call(self, to: str) -> str:
-        return str(self.make("Calls", To=to, From=SENDER, Twiml=TALK, Record="true")["sid"])
+    def call(self, to: str, document: str = TALK) -> str:
+        return str(self.make("Calls", To=to, From=SENDER, Twiml=document, Record="true")["sid"])
 
     def meeting(self, name: str) -> tuple[str, str]:
         """A recorded conference of two people: its SID, and the call of one of them."""
@@ -109,7 +110,7 @@ async def inhabited() -> Inhabited:
     world = Inhabited()
     sids = world.sids
     sids["message"] = str(world.make("Messages", To="+15559000010", From=SENDER, Body="Hi", MediaUrl=PICTURE)["sid"])
-    sids["talking"], sids["ended call"] = world.call("+15559000011"), world.call("+15559000012")
+    sids["talking"], sids["ended call"] = world.call("+15559000011"), world.call("+15559000012", MUMBLED)
     sids["meeting"], sids["person"] = world.meeting("today")
     sids["ended meeting"], _ = world.meeting("yesterday")
     world.make("OutgoingCallerIds", PhoneNumber="+15559000013", FriendlyName="Cell")
@@ -133,6 +134,7 @@ async def inhabited() -> Inhabited:
     await world.exchange.move(60)
     [sids["caller id"]] = account.caller_ids
     [sids["media"]] = account.media
+    [sids["complaint"]] = account.notifications
     return world
 
 

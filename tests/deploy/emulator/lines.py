@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from deploy.emulator.callbacks.carrying import Received
 from deploy.emulator.callbacks.requests import Outgoing
 from deploy.emulator.errors import Json
 from deploy.emulator.forms import Form
@@ -21,21 +22,26 @@ EVENTS = "initiated ringing answered completed"
 PATIENT: Mapping[str, object] = {"calls": {"completed": 1}, "call_seconds": [3600, 3600]}
 
 
+Document = str | int | tuple[int, str, str]
+
+
 class Line(World):
-    """`documents` are what each path answers: TwiML, or a status without a body. Any other answers 204."""
+    """`documents` are what each path answers: TwiML, a status without a body, or status, body and type; else 204."""
 
     def __init__(
         self,
-        documents: Mapping[str, str | int] | None = None,
+        documents: Mapping[str, Document] | None = None,
         chances: Mapping[str, object] = PATIENT,
         seed: int = 1,
     ) -> None:
         self.documents = documents or {}
         super().__init__({"chances": dict(chances)}, seed, self._document)
 
-    def _document(self, request: Outgoing) -> tuple[int, str]:
+    def _document(self, request: Outgoing) -> Received:
         document = self.documents.get(urlsplit(request.url).path, 204)
-        return (document, "") if isinstance(document, int) else (200, f"<Response>{document}</Response>")
+        if isinstance(document, str):
+            return 200, f"<Response>{document}</Response>"
+        return (document, "") if isinstance(document, int) else document
 
     @property
     def heard(self) -> list[tuple[str, Params]]:
@@ -70,13 +76,14 @@ class Line(World):
         path: str,
         from_: str = SOMEBODY,
         fallback: str | None = None,
-        media: Sequence[tuple[str, str]] = (),
+        media: Sequence[str] = (),
         service: str | None = None,
     ) -> Message:
         """An inbound message that `path` is told of."""
         instead = Target(BASE + fallback) if fallback else None
         channel, colon, _ = from_.rpartition(":")
-        text = Text(from_, channel + colon + OURS, "hello", BASE + path, service=service, media=media, fallback=instead)
+        told = Target(BASE + path, fallback=instead)
+        text = Text(from_, channel + colon + OURS, "hello", told, service=service, media=media)
         return self.exchange.change(lambda account, now: receive(account, text, now))
 
     def make(self, path: str, **said: str) -> None:

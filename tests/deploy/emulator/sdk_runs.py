@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
 from twilio.rest import Client
@@ -78,6 +78,7 @@ MESSAGE = {"sid": "@message", "status": "delivered", "num_media": "1", "error_co
 CALL = {"sid": "@ended call", "status": CallInstance.Status.COMPLETED, "direction": "outbound-api", "_from": SENDER}
 RECORDING = {"sid": "@recording of ended call", "status": "completed", "channels": "1", "source": "OutboundAPI"}
 MET = {"sid": "@recording of ended meeting", "conference_sid": "@ended meeting", "source": "Conference"}
+WRONG = {"sid": "@complaint", "call_sid": "@ended call", "error_code": "12200", "log": "1", "request_url": None}
 WORDS = {"sid": "@words", "recording_sid": "@recording of ended call", "status": "completed"}
 PERSON = {
     "call_sid": "@person",
@@ -179,6 +180,27 @@ RUNS: Mapping[str, Run] = {
         {"sid": "@talking", "status": "completed"},
     ),
     f"DELETE {account('Calls/{Sid}')}": Run(lambda sdk, sids, world: sdk.calls(sids["ended call"]).delete()),
+    f"GET {account('Calls/{CallSid}/Events')}": Run(
+        lambda sdk, sids, world: sdk.calls(sids["ended call"]).events.list(), "EventInstance"
+    ),
+    f"GET {account('Calls/{CallSid}/Notifications')}": Run(
+        lambda sdk, sids, world: sdk.calls(sids["ended call"]).notifications.list(log=1), "NotificationInstance", WRONG
+    ),
+    f"GET {account('Calls/{CallSid}/Notifications/{Sid}')}": Run(
+        lambda sdk, sids, world: sdk.calls(sids["ended call"]).notifications(sids["complaint"]).fetch(),
+        "NotificationInstance",
+        {**WRONG, "response_body": "", "message_text": re.compile("Msg=.*LogLevel=WARNING")},
+    ),
+    f"GET {account('Notifications')}": Run(
+        lambda sdk, sids, world: sdk.notifications.list(message_date_after=date(2025, 12, 31)),
+        "NotificationInstance",
+        WRONG,
+    ),
+    f"GET {account('Notifications/{Sid}')}": Run(
+        lambda sdk, sids, world: sdk.notifications(sids["complaint"]).fetch(),
+        "NotificationInstance",
+        {**WRONG, "request_variables": "", "request_method": "POST"},
+    ),
     f"GET {account('Calls/{CallSid}/Recordings')}": Run(
         lambda sdk, sids, world: sdk.calls(sids["ended call"]).recordings.list(), "RecordingInstance", RECORDING
     ),

@@ -1,8 +1,6 @@
 """Who may ask over HTTP, and what is answered where there is nothing to be asked."""
 
 import base64
-import io
-import wave
 from collections.abc import AsyncIterator, Mapping
 
 import httpx
@@ -11,7 +9,7 @@ import pytest
 from deploy.emulator.app import create_app
 from deploy.emulator.rest.operations import ROOT
 from tests.deploy.emulator.conftest import ACCOUNT, TOKEN
-from tests.deploy.emulator.inhabited import PICTURE, Inhabited, inhabited
+from tests.deploy.emulator.inhabited import Inhabited, inhabited
 
 KEY, SECRET = "SK" + "5" * 32, "the-secret-of-a-key"
 OURS = f"{ROOT}/Accounts/{ACCOUNT}"
@@ -92,35 +90,3 @@ async def test_what_cannot_be_asked_is_refused_in_the_provider_s_form(what: str,
     answer = await http.request(method, path, auth=(ACCOUNT, TOKEN))
     code = {404: 20404, 405: 20004}[status]
     assert (answer.status_code, answer.json()["status"], answer.json()["code"]) == (status, status, code)
-
-
-async def test_a_recording_is_downloaded_as_it_is_asked_for(world: Inhabited, http: httpx.AsyncClient) -> None:
-    sid = world.sids["recording of ended call"]
-    seconds = world.exchange.account.recordings[sid].seconds
-    assert seconds
-    for extension in ("", ".wav"):
-        answer = await http.get(f"{OURS}/Recordings/{sid}{extension}", auth=(ACCOUNT, TOKEN))
-        assert answer.headers["content-type"] == "audio/x-wav"
-        with wave.open(io.BytesIO(answer.content)) as sound:
-            assert (sound.getnframes(), sound.getnchannels()) == (seconds * sound.getframerate(), 1)
-    answer = await http.get(f"{OURS}/Recordings/{sid}.mp3", auth=(ACCOUNT, TOKEN))
-    assert answer.headers["content-type"] == "audio/mpeg"
-    frames = [answer.content[at : at + 4] for at in range(0, len(answer.content), 72)]
-    assert set(frames) == {b"\xff\xe3\x18\xc0"}, "every frame is where the one before it ends"
-    assert len(frames) == -(-seconds * 8000 // 576)
-    refused = await http.get(f"{OURS}/Recordings/{sid}.wav?RequestedChannels=2", auth=(ACCOUNT, TOKEN))
-    assert refused.json()["code"] == 20001, "it has one channel"
-
-
-async def test_a_recording_that_goes_on_has_no_sound_yet(world: Inhabited, http: httpx.AsyncClient) -> None:
-    path = f"{OURS}/Recordings/{world.sids['recording of talking']}"
-    assert (await http.get(f"{path}.json", auth=(ACCOUNT, TOKEN))).status_code == 200
-    assert (await http.get(f"{path}.wav", auth=(ACCOUNT, TOKEN))).status_code == 404
-
-
-async def test_a_file_of_a_message_is_where_its_answer_points(world: Inhabited, http: httpx.AsyncClient) -> None:
-    path = f"{OURS}/Messages/{world.sids['message']}/Media/{world.sids['media']}"
-    answer = await http.get(path, auth=(ACCOUNT, TOKEN))
-    assert (answer.status_code, answer.headers["location"]) == (307, PICTURE)
-    assert (await http.delete(f"{path}.json", auth=(ACCOUNT, TOKEN))).status_code == 204
-    assert (await http.get(path, auth=(ACCOUNT, TOKEN))).status_code == 404

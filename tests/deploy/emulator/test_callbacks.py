@@ -8,7 +8,7 @@ import pytest
 from twilio.rest import Client
 
 from deploy.emulator.account import Account
-from deploy.emulator.callbacks.carrying import Answer as Answered
+from deploy.emulator.account import Answer as Answered
 from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, overrides
 from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.clocks import VirtualClock
@@ -204,7 +204,7 @@ async def told_of(plan: Mapping[str, Any], answers: Sequence[int]) -> list[str |
             "ringing",
             Target("https://hooks.switchhook.net/voice#rc=1&rp=5xx"),
             {"CallSid": "CA1"},
-            hears=lambda account, now, answer: heard.append(answer),
+            hears=lambda account, now, answer: heard.append(answer.body),
             fails=lambda account, now, code: heard.append(code),
         )
     )
@@ -236,7 +236,7 @@ async def test_whoever_made_a_callback_is_told_once_what_came_of_it(
 
 async def test_what_could_not_connect_has_a_code_of_its_own() -> None:
     async def carry(request: Outgoing, limits: Overrides, left: float) -> Answered:
-        return "ct", ""
+        return Answered("ct")
 
     heard: list[int] = []
     exchange = Exchange(Account(ACCOUNT), Keys(TOKEN), VirtualClock(), carry)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.emulator.resources import Target
 from tests.deploy.emulator.conftest import SOMEBODY
 from tests.deploy.emulator.lines import BASE, OURS, PATIENT, Line
 
@@ -17,6 +18,7 @@ KINDS: Mapping[str, str] = {
     "amd-status": "amd-status",
     "call-status": "call-status",
     "conference-status": "conference-status",
+    "debugger": "debugger",
     "fallback": "fallback",
     "inbound-mms": "inbound-mms",
     "inbound-rcs": "inbound-rcs",
@@ -31,13 +33,13 @@ KINDS: Mapping[str, str] = {
     "voice-inbound": "voice-request",
 }
 ELSEWHERE: Mapping[str, str] = {
-    "debugger": "the emulator keeps no debugger: what it has to complain of is in its truth",
     "event-streams": "batches of events, of which test_streams tells",
 }
 # Captures that lack some of what ours always says.
 SHORTER: Mapping[str, str] = {
     "conference-status-3": "made for a test, without its number",
     "conference-status-5": "made for a test, with few of its keys",
+    "debugger-1": "its source shows its payload and little else",
     "inbound-mms-1": "its empty Body was left out",
     "inbound-rcs-1": "made for a test, with five keys",
     "inbound-sms-17": "older than NumSegments",
@@ -124,6 +126,7 @@ async def _spoken() -> Line:
 async def _placed() -> Line:
     """We call: a machine is listened for, beside the request and before it, and one document is asked for elsewhere."""
     line = Line({"/voice-request": '<Pause length="60"/>', "/broken": 500, "/fallback": "<Hangup/>"})
+    line.account.debugger = Target(_at("debugger"))
     told = {"StatusCallback": _at("call-status"), "MachineDetection": "Enable", "Record": "true"}
     recorded = {"RecordingStatusCallback": _at("recording-status")}
     beside = {"AsyncAmd": "true", "AsyncAmdStatusCallback": _at("amd-status")}
@@ -160,11 +163,11 @@ async def _written() -> Line:
         line.make("Messages", To=to, From=OURS, Body="hello", StatusCallback=_at("message-status"))
     line.text("/inbound-sms")
     line.text("/inbound-sms", service="MG" + "5" * 32)
-    line.text("/inbound-mms", media=[(f"{BASE}/1.png", "image/png")])
-    line.text("/inbound-mms", media=[(f"{BASE}/{n}.png", "image/png") for n in (1, 2)], service="MG" + "5" * 32)
+    line.text("/inbound-mms", media=["image/png"])
+    line.text("/inbound-mms", media=["image/png", "image/png"], service="MG" + "5" * 32)
     line.text("/inbound-rcs", f"rcs:{SOMEBODY}")
     line.text("/inbound-whatsapp", f"whatsapp:{SOMEBODY}")
-    line.text("/inbound-whatsapp", f"whatsapp:{SOMEBODY}", media=[(f"{BASE}/1.png", "image/png")])
+    line.text("/inbound-whatsapp", f"whatsapp:{SOMEBODY}", media=["image/png"])
     await line.move()
     return line
 

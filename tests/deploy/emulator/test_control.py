@@ -10,7 +10,7 @@ from tests.deploy.emulator.virtual import World
 
 HOOK = "http://127.0.0.1:9/hook"
 ROUTES = ("/", "/truth", "/quiet", "/time")
-WRITES = ("/time", "/keys", "/event-streams", "/inbound/messages", "/inbound/calls")
+WRITES = ("/time", "/keys", "/event-streams", "/debugger", "/inbound/messages", "/inbound/calls")
 CALLED = {"from": "+14155550100", "to": "+15005550006", "url": HOOK}
 
 
@@ -36,12 +36,18 @@ def test_nothing_is_done_without_the_credentials(emulator: Emulator, route: str)
         ("/keys", {"secondary": 7}, "secondary is a text"),
         ("/keys", {"shared": {"sid": "a", "secret": "b", "algorithm": "MD5"}}, "HMAC_SHA256"),
         ("/event-streams", {}, "url is a text"),
+        ("/debugger", {"url": "ftp://a"}, "url is http or https"),
         ("/inbound/messages", {**CALLED, "body": None}, "body is a text"),
         ("/inbound/messages", {**CALLED, "body": "x", "url": "ftp://a"}, "url is http or https"),
         ("/inbound/messages", {**CALLED, "body": "x", "media": ["a"]}, "media is a list of objects"),
+        ("/inbound/messages", {**CALLED, "body": "x", "media": [{"content_type": 1}]}, "content_type is a text"),
+        ("/inbound/messages", {**CALLED, "body": "x", "media": [{"url": HOOK}]}, "no 'url'"),
         ("/inbound/calls", {**CALLED, "method": "PUT"}, "method is GET or POST"),
         ("/inbound/calls", {**CALLED, "fallback": HOOK}, "no 'fallback'"),
         ("/inbound/calls", [], "the body is no object"),
+        ("/inbound/calls", {"from": "+14155550100", "to": "+15005550006"}, "the number has none of its own"),
+        ("/inbound/messages", {"from": "+1", "to": "+2", "body": "x"}, "the number has none of its own"),
+        ("/inbound/calls", {"from": "+1", "to": "+2", "fallback_url": HOOK}, "fallback_url without url"),
     ],
 )
 def test_a_body_that_is_wrong_is_told_what_is_wrong(emulator: Emulator, route: str, body: Any, told: str) -> None:

@@ -93,6 +93,11 @@ ROWS: list[Row] = [
     Row("Calls", {"EndTime>": BEFORE}, has_ended),
     Row("Calls", {"EndTime>": AT_NOON}, nothing),
     *dated("Calls/@ended call/Recordings", "DateCreated"),
+    *(
+        row
+        for of in ("Notifications", "Calls/@ended call/Notifications")
+        for row in (*compared(of, "Log", "log", "0", "1"), *dated(of, "MessageDate"))
+    ),
     *dated("Conferences", "DateCreated"),
     *dated("Conferences", "DateUpdated"),
     *compared("Conferences", "FriendlyName", "friendly_name", "today", "tomorrow"),

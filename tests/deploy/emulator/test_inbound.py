@@ -176,11 +176,32 @@ async def test_an_answer_that_will_not_do_is_asked_for_at_the_fallback(answer: s
     assert [each.body for each in line.account.messages.values()] == ["hello", "sorry"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "replied", "complaints"),
+    [
+        ((200, "ok", "text/plain"), ["ok"], []),
+        ((200, "", "text/plain"), [], []),
+        ((200, SAID, "Application/XML; charset=utf-8"), ["hello"], []),
+        ((200, '{"ok": true}', "application/json"), [], [12300]),
+    ],
+)
+async def test_what_an_answer_is_is_told_by_its_type(
+    answer: tuple[int, str, str], replied: list[str], complaints: list[int]
+) -> None:
+    line = Line({"/inbound": answer})
+    line.text("/inbound")
+    await line.move()
+    assert [each.body for each in line.account.messages.values()][1:] == replied
+    assert [each.code for each in line.account.notifications.values()] == complaints
+
+
 async def test_what_comes_over_a_channel_says_who_writes_and_a_file_where_it_is() -> None:
     line = Line()
-    line.text("/inbound", from_="whatsapp:+15552223333", media=(("https://a.example.org/1", "image/png"),))
+    line.text("/inbound", from_="whatsapp:+15552223333", media=("image/png",))
     await line.move()
     (asked,) = line.at("/inbound")
     assert (asked["WaId"], asked["MessageType"], asked["NumMedia"]) == ("15552223333", "image", "1")
-    assert (asked["MediaUrl0"], asked["MediaContentType0"]) == ("https://a.example.org/1", "image/png")
+    (media,) = line.account.media.values()
+    assert asked["MediaUrl0"].endswith(f"/Messages/{asked['MessageSid']}/Media/{media.sid}")
+    assert asked["MediaContentType0"] == "image/png"
     assert "FromCity" not in asked, "an address of a channel is nowhere"

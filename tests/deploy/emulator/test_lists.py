@@ -12,6 +12,7 @@ from twilio.rest import Client
 
 from tests.conftest import until
 from tests.deploy.emulator.conftest import ACCOUNT, SENDER, Emulator
+from tests.deploy.emulator.inhabited import PICTURE
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COLLECTIONS = ("Messages", "Calls", "Conferences", "Recordings")
@@ -132,6 +133,15 @@ async def test_a_page_names_the_next_one_relatively_and_without_a_dot(emulator: 
 async def test_a_page_has_from_one_to_a_thousand(emulator: Emulator, asked: str, given: int) -> None:
     answer = emulator.http.get(f"/2010-04-01/Accounts/{ACCOUNT}/Messages.json", params={"PageSize": asked})
     assert answer.json()["page_size"] == given
+
+
+async def test_messages_with_files_are_listed_among_those_without(twilio: Client) -> None:
+    def send(*files: str) -> str:
+        return str(twilio.messages.create(to="+15557000500", from_=SENDER, body="a", media_url=list(files)).sid)
+
+    made = [send(*files) for files in ((), (PICTURE,), (), (PICTURE,), ())]
+    assert [sid[:2] for sid in made] == ["SM", "MM", "SM", "MM", "SM"]
+    assert found(twilio.messages.list(to="+15557000500", page_size=2)) == made[::-1]
 
 
 async def test_what_is_deleted_is_in_no_list(emulator: Emulator, twilio: Client) -> None:

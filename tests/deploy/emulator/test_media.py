@@ -1,6 +1,7 @@
 """The files of a message: of those we send, of those that people send us, and of our answers to them."""
 
 from deploy.emulator.lives.inbound import Text, receive
+from deploy.emulator.resources import Target
 from deploy.emulator.rest.operations import ROOT
 from tests.deploy.emulator.conftest import ACCOUNT, SENDER, SOMEBODY
 from tests.deploy.emulator.inhabited import PICTURE, Inhabited
@@ -25,7 +26,7 @@ async def test_what_we_send_has_the_types_that_its_names_say_newest_first() -> N
 async def test_what_people_send_and_what_we_answer_have_their_files() -> None:
     provider = World(answer=lambda request: (200, ANSWER))
     world = Inhabited(provider.exchange)
-    text = Text(SOMEBODY, SENDER, "Look", URL, media=[(PICTURE, "image/webp")])
+    text = Text(SOMEBODY, SENDER, "Look", Target(URL), media=["image/webp"])
     received = world.exchange.change(lambda account, now: receive(account, text, now))
     assert files(world, received.sid) == ["image/webp"]
     await world.exchange.move()

@@ -4,7 +4,6 @@ from decimal import Decimal
 
 import pytest
 
-from deploy.emulator.lives.audio import LONGEST, mp3, wav
 from deploy.emulator.rest.operations import ROOT
 from tests.deploy.emulator.conftest import ACCOUNT, Json
 from tests.deploy.emulator.inhabited import Inhabited, inhabited, offered
@@ -96,8 +95,3 @@ async def test_a_closed_sub_account_stays_closed(world: Inhabited) -> None:
     path = f"{ROOT}/Accounts/{world.sids['sub-account']}.json"
     assert world.ask("POST", path, form={"Status": "closed"}).status == 200
     assert world.ask("POST", path, form={"Status": "active"}).status == 400
-
-
-def test_a_sound_is_bounded() -> None:
-    assert len(wav(10**9, 2)) == len(wav(LONGEST, 2)) < 2_000_000
-    assert len(mp3(10**9)) == len(mp3(LONGEST))

@@ -21,8 +21,6 @@ OPERATIONS: Mapping[str, Json] = DOCUMENT["operations"]
 EXCLUDED: Mapping[str, str] = {
     "AddOnResults": "add-ons are other companies' products",
     "AssignedAddOns": "add-ons are other companies' products",
-    "Events": "a log of what the provider asked and was answered: /emulator/truth has it",
-    "Notifications": "a log of what went wrong: the debugger's webhook tells it, and /emulator/truth has it",
     "Payments": "card data does not belong in an event backbone",
     "Siprec": "media is sent to a SIP server, which is no webhook",
     "Streams": "media is sent over a WebSocket, which is no webhook",

@@ -11,7 +11,7 @@ from tests.deploy.emulator.lines import BASE, OURS, PATIENT, Line
 
 async def test_a_call_ends_when_its_script_does() -> None:
     line = Line()
-    call = line.dial('<Say>hello</Say><Pause length="7"/><Play loop="2">a.mp3</Play>')
+    call = line.dial('<Say>hello</Say><Pause length="7"/><Play loop="2">https://files.example.org/a.mp3</Play>')
     await line.move()
     assert line.told("CallStatus", "/status") == ["initiated", "ringing", "in-progress", "completed"]
     assert call.seconds == 1 + 7 + 10

@@ -14,7 +14,7 @@ from tests.deploy.emulator.conftest import SENDER
 from tests.deploy.emulator.inhabited import PICTURE, TALK, inhabited
 from tests.deploy.emulator.sdk_runs import PAUSED, RUNS, SOMEBODY
 
-DATES = ("date_created", "date_updated", "date_sent", "start_time", "end_time")
+DATES = ("date_created", "date_updated", "date_sent", "message_date", "start_time", "end_time")
 
 
 def is_as(value: object, expected: object, sids: Mapping[str, str]) -> bool:

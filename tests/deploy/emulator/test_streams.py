@@ -12,6 +12,7 @@ from deploy.emulator.callbacks.requests import Outgoing
 from deploy.emulator.callbacks.streams import Sink
 from deploy.emulator.errors import Json
 from deploy.emulator.lives.inbound import Text, receive
+from deploy.emulator.resources import Target
 from ingest.contract.events import Reported
 from ingest.webhooks import Unparseable
 from ingest.webhooks.event_streams import parse_batch
@@ -32,7 +33,7 @@ def streaming(sink: Sink, answers: Mapping[int, int] | None = None, plan: Mappin
     def answer(request: Outgoing) -> tuple[int, str]:
         nonlocal asked
         if "bodySHA256" not in request.url:
-            return 204, ""
+            return (500 if request.url.endswith("/broken") else 204), ""
         asked += 1
         return (answers or {}).get(asked, (answers or {}).get(0, 204)), ""
 
@@ -114,7 +115,9 @@ async def test_a_batch_is_an_array_and_a_single_event_an_object(batch: bool) -> 
 async def test_the_front_door_reads_an_event_of_every_kind() -> None:
     world = streaming(Sink(EVENTS), plan={"chances": {"calls": {"completed": 1}, "participant_seconds": [5, 9]}})
     world.send()
-    written = Text("+14155550100", SENDER, "hello", "https://hooks.switchhook.net/in")
+    world.account.debugger = Target("https://hooks.switchhook.net/debugger")
+    world.send(StatusCallback="https://hooks.switchhook.net/broken")
+    written = Text("+14155550100", SENDER, "hello", Target("https://hooks.switchhook.net/in"))
     world.exchange.change(lambda account, now: receive(account, written, now))
     hook = dict.fromkeys(("StatusCallback", "RecordingStatusCallback"), "https://hooks.switchhook.net/voice")
     form = {"To": "+15005570000", "From": SENDER, **hook}
@@ -129,6 +132,7 @@ async def test_the_front_door_reads_an_event_of_every_kind() -> None:
     await world.exchange.move()
     families = {each["type"].removeprefix("com.twilio.").rpartition(".")[0] for each in events(world)}
     assert families == {
+        "error-logs.error",
         "messaging.message",
         "messaging.inbound-message",
         "voice.status-callback.call",

@@ -94,12 +94,14 @@ async def test_ten_minutes_pass_at_once_and_everybody_is_answered(tmp_path: Path
 
 async def test_in_real_time_it_is_paced_by_the_speed_of_the_emulator(tmp_path: Path, receiver: Receiver) -> None:
     profile = Profile(seconds=200, messages_per_second=0.2, calls_per_second=0, bodies={"Hello": 1})
-    urls = Urls(receiver.url("/message"), receiver.url("/voice"))
     with emulating(tmp_path, speed="200") as emulator:
+        bought = {"PhoneNumber": profile.to, "SmsUrl": receiver.url("/own")}
+        numbers = f"/2010-04-01/Accounts/{ACCOUNT}/IncomingPhoneNumbers.json"
+        emulator.http.post(numbers, data=bought).raise_for_status()
         async with httpx.AsyncClient(base_url=emulator.base, auth=(ACCOUNT, TOKEN), trust_env=False) as client:
-            driven = await drive(client, profile, 1, urls)
+            driven = await drive(client, profile, 1, Urls())
         await emulator.rest()
-    assert driven.messages == len(list(arrivals(profile, 1))) == len(receiver.at("/message"))
+    assert driven.messages == len(list(arrivals(profile, 1))) == len(receiver.at("/own")), "at the number's own URL"
 
 
 def test_the_command_says_what_it_could_not_do(

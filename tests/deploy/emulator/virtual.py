@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import orjson
 
 from deploy.emulator.account import Account
-from deploy.emulator.callbacks.carrying import in_process
+from deploy.emulator.callbacks.carrying import Received, in_process
 from deploy.emulator.callbacks.requests import Outgoing
 from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.clocks import VirtualClock
@@ -28,15 +28,15 @@ class World:
 
     plan: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 1
-    answer: Callable[[Outgoing], tuple[int, str]] = lambda request: (204, "")
+    answer: Callable[[Outgoing], Received] = lambda request: (204, "")
     requests: list[Outgoing] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         account = Account(ACCOUNT, self.seed, plan_from(self.plan))
         self.exchange = Exchange(account, Keys(TOKEN), VirtualClock(), in_process(self._receive()))
 
-    def _receive(self) -> Callable[[Outgoing], Awaitable[tuple[int, str]]]:
-        async def receive(request: Outgoing) -> tuple[int, str]:
+    def _receive(self) -> Callable[[Outgoing], Awaitable[Received]]:
+        async def receive(request: Outgoing) -> Received:
             self.requests.append(request)
             return self.answer(request)
 
