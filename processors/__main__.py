@@ -16,8 +16,9 @@ from processors import asking, forgetting, redrive, replay
 from processors.app import create_app, create_sweep
 from processors.contract.topics import TOPICS
 from processors.metrics import create_metrics
-from processors.opening import CannotOpen, claim, opened
-from processors.settings import Settings, read_settings
+from processors.settings import DATABASE_URL, Settings, read_settings
+from processors.sql import CannotOpen, claim, opened
+from processors.store.opening import open_store
 from processors.stream.producer import KafkaProducer
 from processors.stream.run import Worker, configure_logs
 
@@ -46,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 def worker() -> int:
     try:
         settings, kafka = read_settings()
-        held = claim(settings.database_url.get_secret_value())
+        held = claim(settings.database_url.get_secret_value(), DATABASE_URL)
     except InvalidSettings as error:
         print(error.told("The brain"), file=sys.stderr)
         return 2
@@ -69,7 +70,7 @@ def _cannot_start(why: CannotOpen) -> int:
 
 async def serve(settings: Settings, kafka: Kafka) -> int:
     """Works until SIGTERM or SIGINT; the exit code. Raises CannotOpen."""
-    store = await opened(settings.database_url.get_secret_value())
+    store = await opened(settings.database_url.get_secret_value(), DATABASE_URL, open_store)
     producer, registry = KafkaProducer(kafka), CollectorRegistry()
     metrics = create_metrics(registry)
 

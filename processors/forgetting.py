@@ -6,7 +6,6 @@ The number itself is never printed or logged.
 
 import argparse
 import asyncio
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka, place
 from ingest.contract.topics import DAY_MS, DEAD_LETTERS, EVENT_TOPICS
 from processors.contract.changes import Kind
+from processors.contract.phone import read_number
 from processors.contract.topics import ACTIONS, CHANGES
 from processors.domain.facts import Resource
 from processors.domain.sweeping import conference_of
@@ -32,12 +32,11 @@ from processors.sweep import partition_count
 
 PUBLISHED_AT_ONCE = 1000
 
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
-
 NOT_REACHED = f"""Not reached, and to be seen to apart from this:
   - what Kafka still holds: events for {EVENT_TOPICS[0].retention_ms // DAY_MS} days, actions for \
 {ACTIONS.retention_ms // DAY_MS}, dead letters for {DEAD_LETTERS.retention_ms // DAY_MS}, unless configured otherwise
-  - the ledger of actions, the archive's files, and what a front door has on disk
+  - the ledger of actions: `python -m sinks forget` does that
+  - the archive's files, and what a front door has on disk
   - the provider: `messages.delete`, `messages.update` and `recordings.delete` do that
   - events that no worker had folded yet: do it again once there is no lag"""
 
@@ -92,14 +91,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--number", required=True, help="as +15551234567; `-` reads it from standard input")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be scrubbed")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-
-
-def read_number(text: str) -> str:
-    """Without what people write between digits. Raises ValueError; its text holds no number."""
-    number = re.sub(r"[\s().-]", "", text)
-    if not _NUMBER.fullmatch(number):
-        raise ValueError("this is no number as the provider writes it: a plus sign, the country's code, and the rest")
-    return number
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,8 +6,6 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from ingest.contract import environment
 from ingest.contract.environment import InvalidSettings
@@ -19,6 +17,7 @@ from processors.domain.due import Deadlines
 from processors.domain.rules import InvalidRules, Rules, parse_rules
 from processors.domain.source import MAX_BYTES
 from processors.domain.sweeping import LISTS, Windows
+from processors.sql import DatabaseUrl
 from processors.stream.settings import StreamSettings
 from processors.sweep import Plan
 
@@ -46,6 +45,8 @@ def _separated(value: object) -> object:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
+DATABASE_URL = "SWITCHHOOK_PROCESSORS_DATABASE_URL"
+
 Seconds = Annotated[float, Field(gt=0, le=366 * 86400)]
 
 
@@ -54,7 +55,7 @@ class Settings(BaseSettings, StreamSettings):
 
     model_config = SettingsConfigDict(env_prefix="SWITCHHOOK_PROCESSORS_", frozen=True)
 
-    database_url: SecretStr = Field(
+    database_url: DatabaseUrl = Field(
         default=SecretStr("sqlite+aiosqlite:///.run/state.sqlite"), description="where the rows live"
     )
     rules: Annotated[Rules, NoDecode, BeforeValidator(_rules_in)] = Field(
@@ -94,17 +95,6 @@ class Settings(BaseSettings, StreamSettings):
         min_length=16, max_length=64, description="secret for the keyed hash of numbers in ordering keys"
     )
     port: int = Field(default=8081, ge=0, le=65535)
-
-    @field_validator("database_url")
-    @classmethod
-    def _names_a_database(cls, value: SecretStr) -> SecretStr:
-        try:
-            known = make_url(value.get_secret_value()).drivername in ("sqlite+aiosqlite", "postgresql+asyncpg")
-        except (ArgumentError, ValueError):  # a ValueError is about its port
-            known = False
-        if not known:
-            raise ValueError("is sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
-        return value
 
     @field_validator("retention")
     @classmethod

@@ -1,4 +1,4 @@
-"""`python -m sinks actions` performs actions at the provider, `metrics` counts deliveries, `ledger` is for people."""
+"""`python -m sinks actions` performs actions at the provider, `metrics` counts deliveries; all else is for people."""
 
 import argparse
 import asyncio
@@ -13,17 +13,19 @@ from ingest.contract.environment import InvalidSettings
 from ingest.contract.kafka import Kafka
 from ingest.contract.topics import DEAD_LETTERS
 from processors.contract.topics import ACTIONS, CHANGES
-from processors.sql import AlreadyInUse, hold
+from processors.sql import CannotOpen, claim, opened
 from processors.stream.producer import KafkaProducer
 from processors.stream.run import Worker, configure_logs
-from sinks.app import SIGHTED, create_actions_app, create_metrics_app
+from sinks.acting.command import main as act
+from sinks.app import SIGHTED, create_actions_app, create_errands, create_metrics_app
 from sinks.contract.topics import RESULTS
-from sinks.ledger import tending
+from sinks.ledger import forgetting, tending
 from sinks.ledger.breaking import Breaker
 from sinks.ledger.opening import open_ledger
 from sinks.ledger.performing import Performer
 from sinks.metrics import create_metrics
 from sinks.settings import (
+    DATABASE_URL,
     MetricsSettings,
     Settings,
     read_ledger_settings,
@@ -34,24 +36,29 @@ from sinks.twilio.client import Twilio
 
 
 def main(arguments: list[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["act"]:  # its options are those of the action that it names
+        return act(words[1:])
     parser = argparse.ArgumentParser(prog="python -m sinks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("actions", help="perform actions at the provider")
     commands.add_parser("metrics", help="count what changes teach")
-    tending.add_arguments(commands.add_parser("ledger", help="stop and go on, see what is stuck, decide, take back"))
-    chosen = parser.parse_args(arguments)
+    commands.add_parser("act", help="ask for an action, and see what came of it", add_help=False)
+    tending.add_arguments(commands.add_parser("ledger", help="see how actions stand, stop, take back, retry, settle"))
+    forgetting.add_arguments(commands.add_parser("forget", help="scrub every ended action in which a number occurs"))
+    chosen = parser.parse_args(words)
     try:
         return COMMANDS[chosen.command](chosen)
     except InvalidSettings as error:
         print(error.told("The hands"), file=sys.stderr)
-    except (AlreadyInUse, OSError) as error:
+    except (CannotOpen, OSError) as error:
         print(f"The hands cannot start: {error}", file=sys.stderr)
     return 2
 
 
 def actions(_: argparse.Namespace) -> int:
     settings, kafka = read_settings()
-    held = hold(settings.database_url.get_secret_value())
+    held = claim(settings.database_url.get_secret_value(), DATABASE_URL)
     configure_logs()
     try:
         return uvloop.run(serve_actions(settings, kafka))
@@ -68,15 +75,25 @@ def metrics(_: argparse.Namespace) -> int:
 
 def ledger(chosen: argparse.Namespace) -> int:
     url = read_ledger_settings().database_url.get_secret_value()
-    return asyncio.run(tending.run(chosen, url, _now().timestamp()))
+    return asyncio.run(tending.run(chosen, url, DATABASE_URL, _now().timestamp()))
 
 
-COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {"actions": actions, "metrics": metrics, "ledger": ledger}
+def forget(chosen: argparse.Namespace) -> int:
+    url = read_ledger_settings().database_url.get_secret_value()
+    return asyncio.run(forgetting.run(chosen, url, DATABASE_URL))
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "actions": actions,
+    "metrics": metrics,
+    "ledger": ledger,
+    "forget": forget,
+}
 
 
 async def serve_actions(settings: Settings, kafka: Kafka) -> int:
-    """Performs until SIGTERM or SIGINT; the exit code."""
-    ledger = await open_ledger(settings.database_url.get_secret_value())
+    """Performs until SIGTERM or SIGINT; the exit code. Raises CannotOpen."""
+    ledger = await opened(settings.database_url.get_secret_value(), DATABASE_URL, open_ledger)
     registry, producer = CollectorRegistry(), KafkaProducer(kafka)
     counted = create_metrics(registry)
     twilio = Twilio(
@@ -94,6 +111,7 @@ async def serve_actions(settings: Settings, kafka: Kafka) -> int:
         pace=settings.pace(),
         clock=_now,
         breaker=Breaker(failures=settings.breaker_failures, first=settings.breaker_first, most=settings.breaker_most),
+        errands=create_errands(twilio, settings.public_base_url, settings.media_store, settings.media_max_bytes),
     )
     topics = (ACTIONS, *SIGHTED, RESULTS, DEAD_LETTERS)
     try:

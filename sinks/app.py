@@ -1,6 +1,6 @@
 """Two places that wire the hands, one a command: every port is an argument, nothing is made at import."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
@@ -15,9 +15,14 @@ from processors.stream.metrics import StreamMetrics
 from processors.stream.producer import Producer
 from processors.stream.settings import StreamSettings
 from sinks.delivery import Delivery
+from sinks.ledger.claim import Errand
 from sinks.ledger.port import Ledger, LedgerUnavailable
 from sinks.ledger.recording import Recorder, Sightings
+from sinks.media.downloading import Downloads
+from sinks.media.store import Store
 from sinks.metrics import Metrics, create_delivery_metrics
+from sinks.twilio.client import Twilio
+from sinks.wiring import Wiring
 
 ACTIONS_GROUP = "switchhook-sinks-actions"
 METRICS_GROUP = "switchhook-sinks-metrics"
@@ -50,6 +55,16 @@ def create_actions_app(
         retryable=(LedgerUnavailable,),
         retention=retention([ACTIONS, *SIGHTED], prefix),
     )
+
+
+def create_errands(twilio: Twilio, public_base: str, store: Store | None, most: int) -> Mapping[str, Errand]:
+    """What takes several requests, by action type. `store` is for files, of which one may have `most` bytes."""
+    downloads = Downloads(twilio, twilio, store, most)
+    return {
+        "media.download": downloads,
+        "recordings.download": downloads,
+        "numbers.wire": Wiring(twilio, public_base),
+    }
 
 
 def create_metrics_app(

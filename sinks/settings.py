@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
+    SkipValidation,
     ValidationError,
     field_validator,
     model_validator,
@@ -23,10 +24,13 @@ from ingest.contract.kafka import Kafka
 from ingest.contract.sids import AccountSid
 from ingest.contract.topics import DEAD_LETTERS, MESSAGES
 from processors.contract.topics import ACTIONS
+from processors.sql import DatabaseUrl
 from processors.stream.settings import StreamSettings
 from sinks.ledger.answers import Backoff
 from sinks.ledger.limits import Limits, Strict, Terms
 from sinks.ledger.performing import Pace
+from sinks.media.opening import open_store
+from sinks.media.store import Store
 
 PREFIX = "SWITCHHOOK_SINKS_"
 DAY = 86_400.0
@@ -51,6 +55,7 @@ class Account(Strict):
     the provider lets through a second, where that is not what it publishes."""
 
     sid: AccountSid
+    alias: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,40}$", description="what people call it")
     username: str = ""
     password: SecretStr = Field(min_length=1, description="the API key's secret, or the auth token")
     base_url: Url = "https://api.twilio.com"
@@ -66,8 +71,10 @@ class _Accounts(Strict):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
-        if len({account.sid for account in self.accounts}) < len(self.accounts):
-            raise ValueError("two accounts have the same sid")
+        for name in ("sid", "alias"):
+            values = [value for account in self.accounts if (value := getattr(account, name))]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two accounts have the same {name}")
         return self
 
 
@@ -94,7 +101,12 @@ def _accounts_in(value: object) -> object:
         raise ValueError(f"{value}: {'; '.join(said)}") from None
 
 
-DatabaseUrl = Annotated[SecretStr, Field(description="where the ledger lives")]
+def _store_in(value: object) -> object:
+    return open_store(value) if isinstance(value, str) else value
+
+
+LedgerUrl = Annotated[DatabaseUrl, Field(description="where the ledger lives")]
+DATABASE_URL = PREFIX + "DATABASE_URL"
 LEDGER = SecretStr("sqlite+aiosqlite:///.run/ledger.sqlite")
 
 
@@ -103,7 +115,25 @@ class LedgerSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
-    database_url: DatabaseUrl = LEDGER
+    database_url: LedgerUrl = LEDGER
+
+
+class ActSettings(BaseSettings):
+    """Of `sinks act`: for whom a person asks. It needs no secrets: where there is no accounts file, `account` does."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    accounts: Annotated[Mapping[str, Account], NoDecode, BeforeValidator(_accounts_in)] = Field(
+        default_factory=dict, validation_alias=PREFIX + "ACCOUNTS_FILE", description="path of the accounts file"
+    )
+    account: AccountSid | None = Field(default=None, description="the one that is meant where none is named")
+    hash_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="SWITCHHOOK_PROCESSORS_HASH_KEY",
+        min_length=16,
+        max_length=64,
+        description="of the brain, for the keyed hash of numbers in ordering keys",
+    )
 
 
 class MetricsSettings(BaseSettings, StreamSettings):
@@ -117,13 +147,18 @@ class MetricsSettings(BaseSettings, StreamSettings):
 class Settings(BaseSettings, StreamSettings):
     """Of `sinks actions`: `SWITCHHOOK_SINKS_…`; how to reach Kafka is `SWITCHHOOK_KAFKA_…`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, arbitrary_types_allowed=True)
 
     accounts: Annotated[Mapping[str, Account], NoDecode, BeforeValidator(_accounts_in)] = Field(
         validation_alias=PREFIX + "ACCOUNTS_FILE", description="path of a YAML file with the accounts to act for"
     )
     public_base_url: Url = Field(description="of the front door, as the provider reaches it: callbacks go there")
-    database_url: DatabaseUrl = LEDGER
+    database_url: LedgerUrl = LEDGER
+    media_store: Annotated[SkipValidation[Store] | None, NoDecode, BeforeValidator(_store_in)] = Field(
+        default=None,
+        description="where files go: a folder, or s3://BUCKET, gs://BUCKET, az://CONTAINER",
+    )
+    media_max_bytes: int = Field(default=1 << 30, ge=1, description="of one file")
     cap_per_recipient_hour: int = Field(default=10, ge=1, description="messages and calls to one recipient in an hour")
     cap_per_account_day: int = Field(default=10_000, ge=1, description="effects for one account on a day of UTC")
     dry_run: bool = Field(default=False, description="what would change something is refused; reads are performed")
@@ -181,7 +216,7 @@ class Settings(BaseSettings, StreamSettings):
         )
 
 
-COMMANDS = (Settings, MetricsSettings, LedgerSettings)
+COMMANDS = (Settings, MetricsSettings, LedgerSettings, ActSettings)
 """What a variable of one command is to the others is no mistake."""
 Read = TypeVar("Read", bound=BaseSettings)
 
@@ -203,6 +238,11 @@ def read_ledger_settings() -> LedgerSettings:
     if settings is None or mistakes:
         raise InvalidSettings(mistakes)
     return settings
+
+
+def read_act_settings() -> tuple[ActSettings, Kafka]:
+    """For `sinks act`. Raises InvalidSettings with all that is wrong."""
+    return _with_kafka(ActSettings)
 
 
 def _with_kafka(model: type[Read]) -> tuple[Read, Kafka]:

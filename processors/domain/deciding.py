@@ -1,26 +1,17 @@
 """Deciding: which actions the rules ask for now that more is known. No clock, no randomness, no caps (the ledger's)."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from processors.contract.actions import ACTIONS, Action
+from processors.contract.ordering import ordering_key
 from processors.domain.facts import Resource
 from processors.domain.rulebook import Judge, Rulebook, level, satisfied
 from processors.domain.rules import Effect, Rule
 from processors.domain.templates import filled
-
-RESOURCE_FIELDS = (
-    "call_sid",
-    "recording_sid",
-    "conference_sid",
-    "message_sid",
-    "transcription_sid",
-    "number_sid",
-    "caller_id_sid",
-)
 
 
 class Decided(NamedTuple):
@@ -70,15 +61,3 @@ def _decided(rule: Rule, at: int, effect: Effect, resource: Resource, hash_key: 
     except ValidationError as error:
         wrong = (".".join(str(part) for part in item["loc"]) for item in error.errors(include_input=False))
         return Decided(rule.name, resource.key, None, rule.dry_run, tuple(wrong))
-
-
-def ordering_key(fields: Mapping[str, Any], key: str, hash_key: bytes) -> str:
-    """The SID of what it is about, else a keyed hash of sender and recipient: no number may stand in a record's key.
-    Where there is neither, the `key` of the resource that it was decided for."""
-    for name in RESOURCE_FIELDS:
-        if name in fields:
-            return str(fields[name])
-    if "to" not in fields:
-        return key
-    pair = f"{fields.get('from') or fields.get('messaging_service_sid')}\x1f{fields.get('to')}"
-    return hashlib.blake2b(pair.encode(), key=hash_key, digest_size=16).hexdigest()

@@ -3,10 +3,12 @@
 import fcntl
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
+from pydantic import AfterValidator, SecretStr
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 CONNECT_TIMEOUT = 10.0
@@ -34,6 +36,20 @@ SERVER_SETTINGS = {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
 }
+
+
+def _names_a_database(value: SecretStr) -> SecretStr:
+    try:
+        known = make_url(value.get_secret_value()).drivername in ("sqlite+aiosqlite", "postgresql+asyncpg")
+    except (ArgumentError, ValueError):  # a ValueError is about its port
+        known = False
+    if not known:
+        raise ValueError("is sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER:PASSWORD@HOST:PORT/DATABASE")
+    return value
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_names_a_database)]
+"""As a setting has it: the password is in there."""
 
 
 class AlreadyInUse(Exception):

@@ -1,9 +1,9 @@
 """What of a row is about a person, and how it is scrubbed: sealed, so that a repetition does not bring it back."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from processors.contract.changes import Kind
+from processors.contract.phone import occurrence
 from processors.domain.facts import Attribute, Facts, Resource
 
 PERSONAL: Mapping[Kind, Sequence[str]] = {
@@ -21,13 +21,13 @@ SEALED: Attribute = ("", 2**53, "")
 
 def is_about(row: Resource, number: str) -> bool:
     """Whether the number occurs anywhere in the row, as an address or within a text."""
-    pattern = _pattern(number)
+    pattern = occurrence(number)
     return any(isinstance(each[0], str) and pattern.search(each[0]) for each in row.facts.attributes.values())
 
 
 def scrubbed(row: Resource, number: str) -> Resource:
     """The row without personal data, and without the number wherever else it stands. One version on."""
-    pattern = _pattern(number)
+    pattern = occurrence(number)
     sealed = dict.fromkeys(PERSONAL[row.kind], SEALED)
     for name, (value, *_) in row.facts.attributes.items():
         if isinstance(value, str) and pattern.search(value):
@@ -36,11 +36,6 @@ def scrubbed(row: Resource, number: str) -> Resource:
     if all(facts.attributes.get(name) == SEALED for name in sealed):
         return row
     return row._replace(version=row.version + 1, facts=Facts(*facts[:3], {**facts.attributes, **sealed}))
-
-
-def _pattern(number: str) -> re.Pattern[str]:
-    """The number and not a longer one that begins or ends like it."""
-    return re.compile(rf"(?<![0-9]){re.escape(number)}(?![0-9])")
 
 
 def children_of(sid: str, rows: Iterable[Resource]) -> Sequence[Resource]:

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ingest.contract.events import Frozen
-from ingest.contract.sids import AccountSid, CallSid, MediaSid, MessageSid, NumberSid, RecordingSid
+from ingest.contract.sids import AccountSid, AnySid, CallSid, MediaSid, MessageSid, NumberSid, RecordingSid
 from ingest.contract.times import Instant
 
 Text = Annotated[str, Field(max_length=256)]
@@ -153,7 +153,63 @@ class Transcription(Frozen):
     date_updated: Instant | None = None
 
 
+class Reference(Frozen):
+    """One of what a list found, where it has a topic of its own and the list was to name what it finds (`sids`)."""
+
+    kind: Literal["reference"]
+    sid: AnySid | None = None
+
+
+class Download(Frozen):
+    """A file of a recording or a message, whole, in the store of media."""
+
+    kind: Literal["download"]
+    sid: AnySid | None = None
+    account_sid: AccountSid | None = None
+    location: Annotated[str, Field(max_length=256, description="its path within the store")] | None = None
+    content_type: Text | None = None
+    bytes: Annotated[int, Field(ge=0)] | None = None
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    deleted: Annotated[bool, Field(description="at the provider")] | None = None
+
+
+class Difference(Frozen):
+    """One property of a number. A URL of the front door is told by what follows its address; of others, that there is
+    one (`another`) or none (`none`)."""
+
+    field: Text
+    as_is: Text
+    wanted: Text
+
+
+class Wiring(Frozen):
+    """A number of ours that does not call the front door as it should. `answered_by` is what answers calls or messages
+    in place of its URLs, which are left alone then: `trunk`, `voice_application`, `sms_application`.
+
+    `differences` are as it was found; `outcome` says whether they were put right.
+    """
+
+    kind: Literal["wiring"]
+    sid: NumberSid | None = None
+    account_sid: AccountSid | None = None
+    phone_number: Masked | None = None
+    differences: tuple[Difference, ...] = ()
+    answered_by: tuple[Text, ...] = ()
+    outcome: Literal["found", "fixed", "refused"] | None = None
+    error_code: int | None = None
+
+
 Resource = Annotated[
-    AvailableNumber | OwnedNumber | CallerId | Verification | Account | Balance | Media | Transcription,
+    AvailableNumber
+    | OwnedNumber
+    | CallerId
+    | Verification
+    | Account
+    | Balance
+    | Media
+    | Transcription
+    | Reference
+    | Download
+    | Wiring,
     Field(discriminator="kind"),
 ]

@@ -4,7 +4,8 @@
        ▲         │                          │        │
        ├─────────┘ nothing happened yet (a limit, no connection), or the action is repeatable
        └────────────────────────────────────┴────────┘ its effect was seen: what it made is looked up, then done;
-                                                       or it was shown twice that there is none; or a person says so
+                                                       or it was shown twice that there is none; or a person says so,
+                                                       of one that was refused too
 
 An action that is not repeatable is asked for again only when it was shown that it had no effect; when it waits with a
 `resource_sid`, it does so only to be looked up. Times are seconds since 1970.
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from processors.contract.actions import REPEATABLE, Action
+from sinks.ledger import personal
 
 
 class State(StrEnum):
@@ -35,9 +37,10 @@ NEXT: Mapping[State, Set[State]] = {
     State.UNKNOWN: {State.WAITING, State.DONE, State.REFUSED, State.STUCK},
     State.STUCK: {State.WAITING, State.DONE, State.REFUSED},
     State.DONE: frozenset(),
-    State.REFUSED: frozenset(),
+    State.REFUSED: {State.WAITING},
 }
-"""Every step there is; one that waits is done or refused when an answer that was given up comes after all."""
+"""Every step there is; one that waits is done or refused when an answer that was given up comes after all, and one that
+was refused waits again only when a person says so."""
 
 REFUSALS = (
     "provider",
@@ -49,6 +52,11 @@ REFUSALS = (
     "dry_run",
     "canceled",
     "decided",
+    "no_media_store",
+    "no_file",
+    "wrong_type",
+    "too_large",
+    "elsewhere",
 )
 """Why an action was refused: by the provider, or by us."""
 
@@ -106,6 +114,11 @@ class Entry:
     @property
     def is_repeatable(self) -> bool:
         return REPEATABLE[self.action.type]
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether what it said was about a person who is forgotten by now."""
+        return isinstance(self.action, personal.Forgotten)
 
     @property
     def is_lookup(self) -> bool:
@@ -167,8 +180,15 @@ def claimed(entry: Entry, start: float, lease: float) -> Entry:
     """From `start` on it is one performer's for so many seconds. One that is only looked for stays what it is."""
     if entry.is_search:
         return replace(entry, due=start + lease)
-    running = replace(entry, state=State.RUNNING, fence=entry.fence + 1, leased_until=start + lease)
-    return running if entry.is_lookup else replace(running, attempts=entry.attempts + 1, performed_at=start)
+    is_asked = not entry.is_lookup
+    return replace(
+        entry,
+        state=State.RUNNING,
+        fence=entry.fence + 1,
+        leased_until=start + lease,
+        attempts=entry.attempts + is_asked,
+        performed_at=start if is_asked else entry.performed_at,
+    )
 
 
 def refused(entry: Entry, reason: str, now: float) -> Entry:
@@ -260,6 +280,36 @@ def decided(entry: Entry, verdict: Verdict, now: float) -> Entry:
             return _waits(entry, now)
         case Verdict.REFUSED:
             return refused(entry, "decided", now)
+
+
+def retried(entry: Entry, now: float) -> Entry:
+    """By a person, of one that was refused or is stuck. The answers of its claims until now end nothing any more.
+
+    Of one whose effect was seen, reading what it made is all that is tried again.
+    """
+    if entry.state not in (State.REFUSED, State.STUCK) or entry.is_forgotten:
+        return entry
+    return replace(
+        _waits(entry, now),
+        fence=entry.fence + 1,
+        http_status=None,
+        error_code=None,
+        observation=None,
+        observed=None,
+        resources=None,
+    )
+
+
+def is_about(entry: Entry, number: str) -> bool:
+    """Whether the number occurs in what was asked for, or in what came of it."""
+    return personal.is_about(number, personal.written(entry.action), entry.observation, entry.resources)
+
+
+def forgotten(entry: Entry) -> Entry:
+    """Of one that has ended and was told: what it said is scrubbed, and what its answer showed."""
+    if entry.state not in ENDED or not entry.published or entry.is_forgotten:
+        return entry
+    return replace(entry, action=personal.forgotten(entry.action), observation=None, resources=None)
 
 
 def published(entry: Entry, revision: int) -> Entry:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from processors.contract.actions import REPEATABLE, Action
 from sinks.ledger.entries import Entry, claimed, refused
-from sinks.twilio.operations import OPERATIONS
+from sinks.twilio.operations import is_read
 
 HOUR, DAY = 3600.0, 86_400.0
 
@@ -117,11 +117,6 @@ def sender_kind(sender: str) -> str:
     return "short_code" if sender.isdigit() else "alphanumeric"
 
 
-def is_read(action_type: str) -> bool:
-    """Whether it changes nothing at the provider."""
-    return OPERATIONS[action_type].verb in ("fetch", "page")
-
-
 def sender_of(action: Action) -> str | None:
     """Who a message is from: a service, where it is sent by one."""
     return getattr(action, "messaging_service_sid", None) or getattr(action, "from_", None)
@@ -130,7 +125,7 @@ def sender_of(action: Action) -> str | None:
 def lane_of(entry: Entry) -> str:
     """`AC… reads`, `AC… changes`, `AC… calls` or `AC… from SENDER`."""
     action = entry.action
-    if entry.is_lookup or entry.is_search or is_read(action.type):
+    if entry.is_lookup or entry.is_search or is_read(action):
         return reads_lane(action.account_sid)
     if action.type == "messages.create":
         return f"{action.account_sid} from {sender_of(action)}"
@@ -219,7 +214,7 @@ class Gate:
             return None
         if action.not_after is not None and start > action.not_after.timestamp():
             return "expired"
-        if self._terms.dry_run and not is_read(action.type):
+        if self._terms.dry_run and not is_read(action):
             return "dry_run"
         if self._has_opted_out(action):
             return "opted_out"

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from ingest.contract.events import Event
-from processors.contract.actions import AnyList
-from sinks.twilio.observations import observe_page
+from processors.contract.actions import AnyList, ListForTopic
+from sinks.twilio.observations import observe_page, references
 from sinks.twilio.replies import Done, Listed, Lost, NotYet, Refused, Reply
 from sinks.twilio.shown import Summary, Unreadable, bounded
 
@@ -48,6 +48,8 @@ async def read_list(action: AnyList, ask: Ask, publish: Publish, pause: Pause) -
         await publish(page.events)
         read += page.read
         resources += page.resources
+        if isinstance(action, ListForTopic) and action.sids:
+            resources += references(page.events)
         kept += len(page.events) + len(page.unreadable) + len(page.resources)
         observed += len(page.events) + len(page.resources)
         if page.next_uri is None or kept >= action.limit or read >= MOST_READ:

@@ -7,7 +7,7 @@ A crash between any two leaves a row that says how far it had come: claimed and 
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,10 +15,11 @@ from typing import Any, Protocol
 import structlog
 
 from ingest.contract.events import Event
-from processors.contract.actions import Action, AnyList, ListAction
+from processors.contract.actions import Action, AnyList, ListAction, ListRecordings
 from processors.stream.producer import BrokerUnavailable, Producer
 from sinks.ledger.answers import Backoff, settle
 from sinks.ledger.breaking import Breaker
+from sinks.ledger.claim import Claim, Errand
 from sinks.ledger.consents import told_by_refusal
 from sinks.ledger.entries import Entry, Search, Settlement, Sought, State
 from sinks.ledger.limits import Terms
@@ -27,6 +28,7 @@ from sinks.ledger.port import Ledger, LedgerUnavailable
 from sinks.ledger.publishing import observation, outgoing
 from sinks.ledger.resolving import Item, Untold, created, neighbourhood, search
 from sinks.metrics import Metrics
+from sinks.twilio.operations import OPERATIONS
 from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
 
 log = structlog.get_logger("sinks")
@@ -68,7 +70,8 @@ class Pace:
 
 
 class Performer:
-    """Runs beside the consumer. `wake` says that there may be something to do."""
+    """Runs beside the consumer. `wake` says that there may be something to do. `errands` perform what takes several
+    requests, by action type."""
 
     def __init__(
         self,
@@ -81,6 +84,7 @@ class Performer:
         pace: Pace,
         clock: Callable[[], datetime],
         breaker: Breaker | None = None,
+        errands: Mapping[str, Errand] | None = None,
     ) -> None:
         self._ledger = ledger
         self._provider = provider
@@ -90,6 +94,7 @@ class Performer:
         self._pace = pace
         self._clock = clock
         self._breaker = breaker or Breaker()
+        self._errands = errands or {}
         self._stopping = False
         self._work = asyncio.Event()
         self._news = asyncio.Event()
@@ -202,22 +207,25 @@ class Performer:
             return NotYet("lease_over")
         if entry.is_lookup and entry.resource_sid is not None:
             return await self._provider.look_up(entry.action, entry.resource_sid)
-        if isinstance(entry.action, ListAction):
-            return await self._list(entry, entry.action)
-        return await self._provider.perform(entry.action)
+        action, claim = entry.action, Claim(self._ledger, entry, self._pace.terms.lease, self._now, self._pause)
+        if OPERATIONS[action.type].errand:
+            async with claim.lasting():
+                return await self._errands[action.type](action, claim)
+        if isinstance(action, ListRecordings):
+            action = action.as_of(self._clock())
+        return await (self._list(action, claim) if isinstance(action, ListAction) else self._provider.perform(action))
 
-    async def _list(self, entry: Entry, action: AnyList) -> Reply:
+    async def _list(self, action: AnyList, claim: Claim) -> Reply:
         async def ask(uri: str | None) -> Reply:
-            with contextlib.suppress(LedgerUnavailable):  # at worst the lease runs out, and it is read twice
-                await self._ledger.renew(action.id, entry.fence, self._now() + self._pace.terms.lease)
-            return await self._provider.page(action, uri)
+            kept = await claim.kept(self._pace.request)
+            return await self._provider.page(action, uri) if kept else NotYet("lease_over")
 
         async def publish(events: Sequence[Event]) -> None:
             at = self._clock()
             await self._producer.publish([observation(event, at, self._prefix) for event in events])
 
         try:
-            return await read_list(action, ask, publish, lambda attempt: asyncio.sleep(self._wait(attempt)))
+            return await read_list(action, ask, publish, self._pause)
         except BrokerUnavailable:
             return NotYet("no_broker")
 
@@ -260,6 +268,9 @@ class Performer:
             if uri is None or (oldest is not None and oldest < since):
                 return found
         raise Untold
+
+    async def _pause(self, attempt: int) -> None:
+        await asyncio.sleep(self._wait(attempt))
 
     def _wait(self, attempts: int) -> float:
         return self._pace.backoff.wait(attempts, random.random())  # noqa: S311  # jitter, not a secret

@@ -42,6 +42,13 @@ class Expired(NamedTuple):
     again: Sequence[str]
 
 
+class Erased(NamedTuple):
+    """Of the actions about a person: how many were scrubbed; how many are left that have not ended, or are not told."""
+
+    scrubbed: int
+    left: int
+
+
 class Ledger(Protocol):
     """Every method is one transaction. Raises LedgerUnavailable."""
 
@@ -94,12 +101,22 @@ class Ledger(Protocol):
         """Those in that state, by when they were recorded."""
         ...
 
+    async def entry(self, action_id: str) -> Entry | None: ...
+
     async def cancel(self, action_id: str, now: float) -> bool:
         """Takes one back that waits; whether it did."""
         ...
 
     async def decide(self, action_id: str, verdict: Verdict, now: float) -> bool:
         """A person's word on one that is unknown or stuck; whether it was."""
+        ...
+
+    async def retry(self, action_id: str, now: float) -> bool:
+        """Performs one again that was refused or is stuck; whether it will."""
+        ...
+
+    async def forget(self, number: str, *, only_count: bool = False) -> Erased:
+        """Scrubs what is about a person; what was counted alone is there as before."""
         ...
 
     async def stop(self, reason: str | None, now: float) -> None:
@@ -221,11 +238,24 @@ class MemoryLedger:
     async def listed(self, state: State, limit: int) -> Sequence[Entry]:
         return [entry for entry in self.entries.values() if entry.state is state][:limit]
 
+    async def entry(self, action_id: str) -> Entry | None:
+        return self.entries.get(action_id)
+
     async def cancel(self, action_id: str, now: float) -> bool:
         return bool(self._change([action_id], lambda entry: steps.canceled(entry, now)))
 
     async def decide(self, action_id: str, verdict: Verdict, now: float) -> bool:
         return bool(self._change([action_id], lambda entry: steps.decided(entry, verdict, now)))
+
+    async def retry(self, action_id: str, now: float) -> bool:
+        return bool(self._change([action_id], lambda entry: steps.retried(entry, now)))
+
+    async def forget(self, number: str, *, only_count: bool = False) -> Erased:
+        about = [entry for entry in self.entries.values() if steps.is_about(entry, number)]
+        scrubbed = [after for entry in about if (after := steps.forgotten(entry)) is not entry]
+        if not only_count:
+            self._put(scrubbed)
+        return Erased(len(scrubbed), len(about) - len(scrubbed))
 
     async def stop(self, reason: str | None, now: float) -> None:
         self.stopped = reason

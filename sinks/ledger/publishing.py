@@ -6,13 +6,17 @@ from datetime import UTC, datetime
 import orjson
 
 from ingest.contract.codec import Envelope, encode, occurred
-from ingest.contract.events import MODELS, Event
+from ingest.contract.events import MODELS, Event, RecordingArchived
+from ingest.contract.identity import event_id
 from processors.contract.actions import REPEATABLE
 from processors.stream.producer import Outgoing
 from sinks.contract.codec import encode_result
+from sinks.contract.resources import Download
 from sinks.contract.results import Outcome, Result
 from sinks.contract.topics import RESULTS
 from sinks.ledger.entries import Entry, State
+
+_STORE = "switchhook/sinks/media"
 
 
 def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:
@@ -38,13 +42,35 @@ def outgoing(entry: Entry, prefix: str) -> Sequence[Outgoing]:
         at=at,
         **({} if entry.resources is None else {"resources": orjson.loads(entry.resources)}),
     )
+    records += [_record(event, _STORE, at, prefix) for event in _archived(result)]
     key, value, headers = encode_result(result)
     return [*records, Outgoing(RESULTS.called(prefix), key, value, headers)]
 
 
 def observation(event: Event, at: datetime, prefix: str, correlation: str | None = None) -> Outgoing:
     """The record of what a REST answer showed."""
-    source = f"//twilio.com/{event.account_sid}/rest"
+    return _record(event, f"//twilio.com/{event.account_sid}/rest", at, prefix, correlation)
+
+
+def _archived(result: Result) -> Sequence[Event]:
+    """Rules wait for the copy of a recording, so it is an event too."""
+    copies = [one for one in result.resources or () if isinstance(one, Download) and (one.sid or "").startswith("RE")]
+    events = [
+        RecordingArchived.model_validate(
+            {
+                "account_sid": result.account_sid,
+                "recording_sid": one.sid,
+                "location": one.location,
+                "sha256": one.sha256,
+                "size": one.bytes,
+            }
+        )
+        for one in copies
+    ]
+    return [event.model_copy(update={"id": event_id(event)}) for event in events]
+
+
+def _record(event: Event, source: str, at: datetime, prefix: str, correlation: str | None = None) -> Outgoing:
     encoded = encode(Envelope(event=event, source=source, received=at, time=occurred(event), correlation=correlation))
     return Outgoing(encoded.topic.called(prefix), encoded.key, encoded.value, encoded.headers)
 

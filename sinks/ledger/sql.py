@@ -8,9 +8,10 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
-from processors.contract.actions import ACTIONS as READER
 from processors.contract.actions import Action
 from processors.sql import Database, DatabaseUnavailable, Missed
 from processors.sql.database import Row, Transaction
@@ -18,13 +19,18 @@ from sinks.ledger import entries as steps
 from sinks.ledger.consents import Consent, newest
 from sinks.ledger.entries import OPEN, Entry, Search, Settlement, State, Verdict
 from sinks.ledger.limits import HOUR, Bucket, Gate, Terms, in_turn, lane_of, reads_lane, recipient, room
-from sinks.ledger.port import Claimed, Expired, LedgerUnavailable, Standing, claimed_of, expired_of, let_through
-from sinks.ledger.statements import MOVING, STATEMENTS, STORED
+from sinks.ledger.personal import read, written
+from sinks.ledger.port import Claimed, Erased, Expired, LedgerUnavailable, Standing, claimed_of, expired_of, let_through
+from sinks.ledger.statements import MOVING, STATEMENTS
 
 AT_ONCE = 500
-"""Leases that are ended in one transaction, at most."""
+"""Leases that are ended in one transaction, and rows that are forgotten, at most."""
 
-_READ = STORED[2:]
+_MOVED: Callable[[Entry], tuple[Any, ...]] = attrgetter(*MOVING[2:-2])
+"""What is written as it is; before it come state and lane, after it whether and until when it is told."""
+
+# A row is read at every step on its way, and its action says the same each time.
+_action = lru_cache(maxsize=2_000)(read)
 
 
 class SqlLedger:
@@ -33,7 +39,9 @@ class SqlLedger:
         self._ask = STATEMENTS[database.dialect]
 
     async def record(self, actions: Sequence[Action], now: float) -> int:
-        asked = {action.id: steps.asked(action, now) for action in reversed(actions)}  # the first of an id stands
+        asked: dict[str, Entry] = {}
+        for action in actions:
+            asked.setdefault(action.id, steps.asked(action, now))  # the first of an id stands, where it stands
         if not asked:
             return 0
         while True:
@@ -46,7 +54,7 @@ class SqlLedger:
         with told():
             async with self._database.begin() as transaction:
                 known = {row[0] for row in await transaction.fetch(self._ask.known, list(asked))}
-                new = [entry for name, entry in reversed(list(asked.items())) if name not in known]
+                new = [entry for name, entry in asked.items() if name not in known]
                 if new:
                     accounts = {entry.action.account_sid for entry in new}
                     lanes = {lane_of(entry) for entry in new} | accounts | {reads_lane(each) for each in accounts}
@@ -145,12 +153,18 @@ class SqlLedger:
                 rows = await transaction.fetch(self._ask.unpublished, now, limit)
                 held = [replace(_entry(row), telling_until=now + hold) for row in rows]
                 if held:
-                    await transaction.put((self._ask.update, _updates(held)))
+                    await transaction.put((self._ask.hold, [(each.action.id, each.telling_until) for each in held]))
         return held
 
     async def published(self, entries: Iterable[Entry]) -> None:
         revisions = {entry.action.id: entry.revision for entry in entries}
-        await self._change(revisions, lambda entry: steps.published(entry, revisions[entry.action.id]))
+        if not revisions:
+            return
+        try:
+            with told():  # mostly nothing new became known meanwhile, and no row needs to be read for that
+                await self._database.put((self._ask.publish, sorted(revisions.items())))
+        except Missed:
+            await self._change(revisions, lambda entry: steps.published(entry, revisions[entry.action.id]))
 
     async def consent(self, consents: Sequence[Consent]) -> None:
         if not consents:
@@ -174,11 +188,35 @@ class SqlLedger:
         with told():
             return [_entry(row) for row in await self._database.fetch(self._ask.listed, state, limit)]
 
+    async def entry(self, action_id: str) -> Entry | None:
+        with told():
+            rows = await self._database.fetch(self._ask.entry, action_id)
+        return _entry(rows[0]) if rows else None
+
     async def cancel(self, action_id: str, now: float) -> bool:
         return bool(await self._change([action_id], lambda entry: steps.canceled(entry, now)))
 
     async def decide(self, action_id: str, verdict: Verdict, now: float) -> bool:
         return bool(await self._change([action_id], lambda entry: steps.decided(entry, verdict, now)))
+
+    async def retry(self, action_id: str, now: float) -> bool:
+        return bool(await self._change([action_id], lambda entry: steps.retried(entry, now)))
+
+    async def forget(self, number: str, *, only_count: bool = False) -> Erased:
+        scrubbed = left = position = 0
+        while True:  # the text is in no index: all of the table is read, some of it in one transaction
+            with told():
+                async with self._database.begin() as transaction:
+                    rows = await transaction.fetch(self._ask.about, number, position, AT_ONCE)
+                    about = [each for row in rows if steps.is_about(each := _entry(row[1:]), number)]
+                    done = [after for entry in about if (after := steps.forgotten(entry)) is not entry]
+                    if done and not only_count:
+                        texts = [(each.action.id, written(each.action), each.action.account_sid) for each in done]
+                        await transaction.put((self._ask.forget, texts))
+            scrubbed, left = scrubbed + len(done), left + len(about) - len(done)
+            if len(rows) < AT_ONCE:
+                return Erased(scrubbed, left)
+            position = int(rows[-1][0])
 
     async def stop(self, reason: str | None, now: float) -> None:
         with told():
@@ -234,20 +272,13 @@ def _fixed(entry: Entry) -> tuple[Any, ...]:
         action.account_sid,
         action.ordering_key,
         recipient(action),
-        action.model_dump_json(by_alias=True, exclude_none=True),
+        written(action),
         entry.since,
     )
 
 
 def _moving(entry: Entry) -> tuple[Any, ...]:
-    return tuple(_column(entry, name) for name in MOVING)
-
-
-def _column(entry: Entry, name: str) -> Any:
-    if name == "lane":
-        return lane_of(entry)
-    value = getattr(entry, name)
-    return int(value) if isinstance(value, bool) else str(value) if isinstance(value, State) else value
+    return (str(entry.state), lane_of(entry), *_MOVED(entry), int(entry.published), entry.telling_until)
 
 
 def _updates(entries: Iterable[Entry]) -> Sequence[Row]:
@@ -255,8 +286,7 @@ def _updates(entries: Iterable[Entry]) -> Sequence[Row]:
 
 
 def _entry(row: Row) -> Entry:
-    action, since, *moving = row
-    known = dict(zip(_READ, moving, strict=True))
-    del known["lane"]
-    known |= {"state": State(known["state"]), "published": bool(known["published"])}
-    return Entry(READER.validate_json(action), since=since, **known)
+    """By position: what is stored is in the order of an entry's fields, but for `since` and the lane."""
+    action, since, state, _, attempts, fence, *rest, published, telling_until = row
+    known = {"published": bool(published), "telling_until": telling_until}
+    return Entry(_action(action), State(state), attempts, fence, since, *rest, **known)

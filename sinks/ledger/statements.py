@@ -30,7 +30,7 @@ STORED = ("action", "since", *MOVING)
 
 @dataclass(frozen=True)
 class Statements:
-    """`insert`, `update`, `agree` and `fill` are put for many rows, the others fetched."""
+    """`insert`, `update`, `hold`, `publish`, `agree` and `fill` are put for many rows, the others fetched."""
 
     known: str
     """(ids): the ids of those that there are."""
@@ -66,10 +66,20 @@ class Statements:
     """(account, type, recipient, id, since, until): rows of STORED."""
     unpublished: str
     """(now, how many): rows of STORED, locked, without those in another's hand."""
+    hold: str
+    """(id, telling until)"""
+    publish: str
+    """(id, revision): of those that are still as of that revision."""
     counts: str
     """(): state, how many, the least `since`."""
     listed: str
     """(state, how many): rows of STORED."""
+    entry: str
+    """(id): its row of STORED."""
+    about: str
+    """(text, after, how many): position, and STORED, of those in which the text occurs, by position; locked."""
+    forget: str
+    """(id, action, lane): scrubbed."""
     stopped: str
     """(): the reason, where it is."""
     stop: str
@@ -118,9 +128,20 @@ _ALIKE = (
     "AND account_sid = $1 AND type = $2 AND id <> $4 AND attempts > 0 ORDER BY position"
 )
 _UNPUBLISHED = f"SELECT {_STORED} FROM actions WHERE published = 0 AND telling_until <= $1 ORDER BY position LIMIT $2"
+_PUBLISH = "UPDATE actions SET published = 1, observation = NULL"
 _UNSEEN = f"SELECT id FROM actions WHERE id {{ids}} AND {OPEN} AND resource_sid IS NULL"
 _COUNTS = f"SELECT state, count(*), min(since) FROM actions WHERE {OPEN} GROUP BY state"
 _LISTED = f"SELECT {_STORED} FROM actions WHERE state = $1 ORDER BY position LIMIT $2"
+_ENTRY = f"SELECT {_STORED} FROM actions WHERE id = $1"
+_TEXT = "action || coalesce(observation, '') || coalesce(resources, '')"
+_ABOUT = (
+    f"SELECT position, {_STORED} FROM actions WHERE position > $2 AND {{find}}({_TEXT}, $1) > 0 "
+    "ORDER BY position LIMIT $3"
+)
+_FORGET = (
+    "UPDATE actions SET action = {action}, ordering_key = {id}, recipient = NULL, lane = {lane}, observation = NULL, "
+    "resources = NULL"
+)
 _STOPPED = "SELECT reason FROM switches WHERE name = 'stopped'"
 _STOP = (
     "INSERT INTO switches (name, reason, at) VALUES ('stopped', $1, $2) "
@@ -179,8 +200,16 @@ def _postgres() -> Statements:
         overdue=f"{_OVERDUE} {_SKIP}",
         alike=_ALIKE,
         unpublished=f"{_UNPUBLISHED} {_SKIP}",
+        hold=f"UPDATE actions SET telling_until = given.telling_until FROM {_given(ACTIONS, ('id', 'telling_until'))} "
+        "WHERE actions.id = given.id",
+        publish=f"{_PUBLISH} FROM {_given(ACTIONS, ('id', 'revision'))} "
+        "WHERE actions.id = given.id AND actions.revision = given.revision",
         counts=_COUNTS,
         listed=_LISTED,
+        entry=_ENTRY,
+        about=f"{_ABOUT.format(find='strpos')} FOR UPDATE",
+        forget=f"{_FORGET.format(action='given.action', id='given.id', lane='given.lane')} "
+        f"FROM {_given(ACTIONS, ('id', 'action', 'lane'))} WHERE actions.id = given.id",
         stopped=_STOPPED,
         stop=_STOP,
         go_on=_GO_ON,
@@ -211,8 +240,13 @@ def _sqlite() -> Statements:
         overdue=_OVERDUE.replace("$", "?"),
         alike=_ALIKE.replace("$", "?"),
         unpublished=_UNPUBLISHED.replace("$", "?"),
+        hold="UPDATE actions SET telling_until = ?2 WHERE id = ?1",
+        publish=f"{_PUBLISH} WHERE id = ?1 AND revision = ?2",
         counts=_COUNTS,
         listed=_LISTED.replace("$", "?"),
+        entry=_ENTRY.replace("$", "?"),
+        about=_ABOUT.format(find="instr").replace("$", "?"),
+        forget=f"{_FORGET.format(action='?2', id='?1', lane='?3')} WHERE id = ?1",
         stopped=_STOPPED,
         stop=_STOP.replace("$", "?"),
         go_on=_GO_ON,

@@ -4,8 +4,11 @@ The SDK's own clients have no finite timeout, and its retries repeat POSTs: http
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import httpx
@@ -14,9 +17,10 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from processors.contract.actions import Action, AnyList
+from processors.contract.actions import Action, AnyList, Download
 from sinks.settings import Account
-from sinks.twilio import requests
+from sinks.twilio import files, requests
+from sinks.twilio.files import NEVER_LEFT, Opened
 from sinks.twilio.operations import OPERATIONS
 from sinks.twilio.replies import Lost, NotYet, Refused, Reply, confirm, read
 from sinks.twilio.requests import Request, Step
@@ -24,7 +28,6 @@ from sinks.twilio.requests import Request, Step
 _PROVIDER = "https://api.twilio.com"
 # Shorter than servers keep an idle connection: a request into a closing one is lost, and would be unknown.
 _KEEP_IDLE_SECONDS = 2.0
-_NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class Twilio:
@@ -50,55 +53,79 @@ class Twilio:
         self._http = httpx.AsyncClient(
             limits=limits, timeout=timeout, follow_redirects=False, trust_env=False, transport=transport
         )
+        self._sdks = {sid: _sdk(account, self._http) for sid, account in accounts.items()}
 
     async def stop(self) -> None:
         await self._http.aclose()
 
     async def perform(self, action: Action) -> Reply:
         """Asks for it once. Never raises for what the provider or the network does."""
-        reply = await self._ask(action, requests.request(action, self._public_base))
+        reply = await self._ask(action, partial(requests.request, action, self._public_base))
         if OPERATIONS[action.type].wanted and isinstance(reply, Refused) and reply.http_status is not None:
-            return confirm(action.type, reply, await self._ask(action, requests.fetching(action)))
+            return confirm(action.type, reply, await self._ask(action, partial(requests.fetching, action)))
         return reply
 
     async def page(self, action: AnyList, uri: str | None = None) -> Reply:
         """Reads one page of a list: the first, or the one at `uri`, which the page before it named."""
         if uri is None:
-            return await self._ask(action, requests.request(action, self._public_base))
-        return await self._ask(action, requests.following(action, _PROVIDER + uri))
+            return await self._ask(action, partial(requests.request, action, self._public_base))
+        return await self._ask(action, partial(requests.following, action, _PROVIDER + uri))
 
     async def look_up(self, action: Action, sid: str) -> Reply:
         """Reads what an action made. Raises ValueError for one that makes nothing to be read."""
-        return await self._ask(action, requests.looking_up(action, sid), looked_up=True)
+        return await self._ask(action, partial(requests.looking_up, action, sid), looked_up=True)
 
-    async def _ask(self, action: Action, request: Request, *, looked_up: bool = False) -> Reply:
+    @contextlib.asynccontextmanager
+    async def file(self, action: Download, start: int = 0, validator: str | None = None) -> AsyncIterator[Opened]:
+        """Its file, from `start` on if it still is the version called `validator`."""
         account = self._accounts.get(action.account_sid)
         if account is None:
+            yield Refused(None, None, "unknown_account")
+            return
+        url, auth = account.base_url + requests.file(action), (account.user, account.password.get_secret_value())
+        async with files.opened(self._http, url, auth, action.type, start, validator) as found:
+            yield found
+
+    async def _ask(self, action: Action, make: Callable[[], Request], *, looked_up: bool = False) -> Reply:
+        sdk = self._sdks.get(action.account_sid)
+        if sdk is None:
             return Refused(None, None, "unknown_account")
-        exchange = _Exchange(self._http, account.base_url)
-        sdk = Client(  # type: ignore[no-untyped-call]
-            account.user,
-            account.password.get_secret_value(),
-            account_sid=account.sid,
-            http_client=exchange,
-            # Not the machine's own TWILIO_REGION and TWILIO_EDGE: settings say where requests go.
-            environment={"TWILIO_REGION": ""},
-        )
+        answers: list[httpx.Response] = []
+        answered = _ANSWERS.set(answers)
         try:
-            async with asyncio.timeout(self._timeout):  # of the whole request; httpx limits each of its parts
+            # Of all of it, from before it is made: httpx limits each of its own parts, and who stood still while it was
+            # made would send it when the lease is over.
+            async with asyncio.timeout(self._timeout):
+                request = make()
                 await getattr(_resource(sdk, request.steps), f"{request.verb}_async")(**request.arguments)
-        except _NEVER_LEFT:
+        except NEVER_LEFT:
             return NotYet("no_connection")
         except (httpx.HTTPError, TimeoutError) as error:
             return Lost("timeout" if isinstance(error, httpx.TimeoutException | TimeoutError) else "connection_lost")
         except (TwilioException, TypeError, KeyError, ValueError, AttributeError):
             # What the SDK makes of an answer is not needed: the answer itself is read below.
-            if exchange.response is None:
+            if not answers:
                 raise
-        response = exchange.response
-        assert response is not None
+        finally:
+            _ANSWERS.reset(answered)
+        response = answers[-1]
         retry_after = response.headers.get("Retry-After")
         return read(action.type, response.status_code, response.text, looked_up=looked_up, retry_after=retry_after)
+
+
+_ANSWERS: ContextVar[list[httpx.Response]] = ContextVar("answers")
+"""Answers as they came, to whoever asks: the SDK keeps what it makes of them."""
+
+
+def _sdk(account: Account, http: httpx.AsyncClient) -> Client:
+    return Client(  # type: ignore[no-untyped-call]
+        account.user,
+        account.password.get_secret_value(),
+        account_sid=account.sid,
+        http_client=_Exchange(http, account.base_url),
+        # Not the machine's own TWILIO_REGION and TWILIO_EDGE: settings say where requests go.
+        environment={"TWILIO_REGION": ""},
+    )
 
 
 def _resource(sdk: Client, steps: Sequence[Step]) -> Any:
@@ -109,14 +136,13 @@ def _resource(sdk: Client, steps: Sequence[Step]) -> Any:
 
 
 class _Exchange(AsyncHttpClient):
-    """The SDK's transport for one request; keeps the answer as it came."""
+    """The SDK's transport, one an account."""
 
     def __init__(self, http: httpx.AsyncClient, base_url: str) -> None:
         # The SDK logs parameters, numbers and bodies among them; nobody reads them here.
         super().__init__(logging.getLogger("twilio.silent"), is_async=True)
         self._http = http
         self._base_url = base_url
-        self.response: httpx.Response | None = None
 
     async def request(  # type: ignore[override]  # the SDK's base class is not a coroutine, its callers await
         self,
@@ -132,7 +158,7 @@ class _Exchange(AsyncHttpClient):
         url = self._base_url + uri.removeprefix(_PROVIDER)
         sent: Any = data  # httpx's own types are narrower than what it takes
         response = await self._http.request(method, url, params=_query(params), data=sent, headers=headers, auth=auth)
-        self.response = response
+        _ANSWERS.get().append(response)
         return Response(response.status_code, response.text, response.headers)
 
 

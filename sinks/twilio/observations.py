@@ -12,7 +12,7 @@ from ingest.contract.times import Instant
 from processors.contract.actions import Action, AnyList, ListAction
 from sinks.twilio.operations import OPERATIONS, Kind
 from sinks.twilio.requests import in_path
-from sinks.twilio.shown import Shown, Summary, Unreadable, event, summary
+from sinks.twilio.shown import REFERENCE, Shown, Summary, Unreadable, event, summary
 
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
 
@@ -41,6 +41,11 @@ def summarize(action_type: str, body: Mapping[str, object], *, looked_up: bool =
     return (summary(shown, body),) if isinstance(shown, type) and body and is_one else ()
 
 
+def references(events: Sequence[Event]) -> Sequence[Summary]:
+    """What those events are about, by SID, for the result."""
+    return [summary(REFERENCE, {"sid": _sid(event)}) for event in events]
+
+
 def observe_page(action: AnyList, body: Mapping[str, object], most: int) -> Page:
     """The first `most` resources on a page that were asked for. Raises Unreadable for what is no page."""
     operation = OPERATIONS[action.type]
@@ -65,10 +70,8 @@ def observe_page(action: AnyList, body: Mapping[str, object], most: int) -> Page
 
 def effect(action: Action, shown: Event | None, resources: Sequence[Summary] = ()) -> str | None:
     """The SID of what an action made or touched. `resources` are those of its reply."""
-    if isinstance(shown, ParticipantObserved):
-        return shown.call_sid
     if shown is not None:
-        return subject(shown)
+        return _sid(shown)
     if isinstance(action, ListAction):
         return None  # it touches nothing, whatever it filters by
     if resources and "sid" in resources[0]:
@@ -76,6 +79,10 @@ def effect(action: Action, shown: Event | None, resources: Sequence[Summary] = (
     touched = [name for path in OPERATIONS[action.type].paths for name in in_path(path) if name.endswith("sid")]
     sids = [getattr(action, name) for name in touched]
     return next((sid for sid in reversed(sids) if sid and "." not in sid), None)
+
+
+def _sid(shown: Event) -> str:
+    return shown.call_sid if isinstance(shown, ParticipantObserved) else subject(shown)
 
 
 def _shown(action_type: str, looked_up: bool) -> Kind | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from processors.contract.actions import Action
 from sinks.twilio import callbacks
 from sinks.twilio.callbacks import Arguments
 from sinks.twilio.shown import (
@@ -33,6 +34,8 @@ Kind = Shown | type[BaseModel]
 
 # Who is removed has left, what is deleted is not there: https://www.twilio.com/docs/api/errors/20404
 GONE = 20404
+# Of a recording that was stopped: https://www.twilio.com/docs/voice/api/recording
+STOPPED = ("stopped", "processing", "completed", "absent")
 # The call has ended: https://www.twilio.com/docs/api/errors/21220
 ENDED = 21220
 
@@ -46,7 +49,11 @@ class Operation:
     what we add. `renamed` fields have a name of ours. `by_day` are the times of a list that the provider reads as days,
     and `items` what it calls the collection, where that is not the path's last name.
 
-    A no with the code `already` means that it is done. Where no code tells, the resource does: its status is `wanted`.
+    A no with the code `already` means that it is done. Where no code tells, the resource does: its status is one of
+    those `wanted`.
+
+    An `errand` takes several requests, of which this is the first: its own module makes the others. The provider is not
+    told `ours`, and with `changes_with` even one that begins with a read changes something.
 
     `lookup` reads what the action made, once something has shown that it is there, as `looked_up`. A participant may
     have left by then; its call stays. Without it, there is nothing to read.
@@ -61,9 +68,12 @@ class Operation:
     by_day: tuple[str, ...] = ()
     items: str | None = None
     already: int | None = None
-    wanted: str | None = None
+    wanted: tuple[str, ...] = ()
     lookup: str | None = None
     looked_up: Kind | None = None
+    errand: bool = False
+    ours: tuple[str, ...] = ()
+    changes_with: str | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -85,12 +95,15 @@ OPERATIONS: Mapping[str, Operation] = {
     "messages.fetch": Operation(_MESSAGE, "fetch", MESSAGE),
     "messages.list": Operation("messages", "page", MESSAGE),
     "messages.update": Operation(_MESSAGE, "update", MESSAGE),
-    "messages.cancel": Operation(_MESSAGE, "update", MESSAGE, {"status": "canceled"}, wanted="canceled"),
+    "messages.cancel": Operation(_MESSAGE, "update", MESSAGE, {"status": "canceled"}, wanted=("canceled",)),
     "messages.delete": Operation(_MESSAGE, "delete", already=GONE),
     "messages.feedback": Operation("messages/{message_sid}/feedback", "create"),
     "media.list": Operation("messages/{message_sid}/media", "page", MEDIA, items="media_list"),
     "media.fetch": Operation(_MEDIA, "fetch", MEDIA),
     "media.delete": Operation(_MEDIA, "delete", already=GONE),
+    "media.download": Operation(
+        _MEDIA, "fetch", MEDIA, errand=True, ours=("delete_after",), changes_with="delete_after"
+    ),
     "calls.create": Operation(
         "calls", "create", CALL, callbacks=callbacks.of_call, lookup="calls/{sid}", looked_up=CALL
     ),
@@ -98,12 +111,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "calls.list": Operation("calls", "page", CALL),
     "calls.redirect": Operation(_CALL, "update", CALL),
     "calls.hang_up": Operation(_CALL, "update", CALL, {"status": "completed"}, already=ENDED),
-    "calls.cancel": Operation(_CALL, "update", CALL, {"status": "canceled"}, wanted="canceled"),
+    "calls.cancel": Operation(_CALL, "update", CALL, {"status": "canceled"}, wanted=("canceled",)),
     "calls.delete": Operation(_CALL, "delete", already=GONE),
     "conferences.fetch": Operation(_CONFERENCE, "fetch", CONFERENCE),
     # https://www.twilio.com/docs/voice/api/conference-resource#read-multiple-conference-resources
     "conferences.list": Operation("conferences", "page", CONFERENCE, by_day=("date_created", "date_updated")),
-    "conferences.end": Operation(_CONFERENCE, "update", CONFERENCE, {"status": "completed"}, wanted="completed"),
+    "conferences.end": Operation(_CONFERENCE, "update", CONFERENCE, {"status": "completed"}, wanted=("completed",)),
     "conferences.announce": Operation(_CONFERENCE, "update", CONFERENCE),
     "conference_recordings.list": Operation(
         "conferences/{conference_sid}/recordings", "page", RECORDING, by_day=("date_created",)
@@ -127,8 +140,16 @@ OPERATIONS: Mapping[str, Operation] = {
     "participants.update": Operation(_PARTICIPANT, "update", PARTICIPANT),
     "participants.remove": Operation(_PARTICIPANT, "delete", already=GONE),
     "recordings.fetch": Operation(_RECORDING, "fetch", RECORDING),
-    "recordings.list": Operation("recordings", "page", RECORDING),
+    "recordings.list": Operation("recordings", "page", RECORDING, ours=("older_than",)),
     "recordings.delete": Operation(_RECORDING, "delete", already=GONE),
+    "recordings.download": Operation(
+        _RECORDING,
+        "fetch",
+        RECORDING,
+        errand=True,
+        ours=("format", "requested_channels", "delete_after"),
+        changes_with="delete_after",
+    ),
     "recordings.start": Operation(
         "calls/{call_sid}/recordings",
         "create",
@@ -139,7 +160,8 @@ OPERATIONS: Mapping[str, Operation] = {
     ),
     "recordings.pause": Operation(_LIVE, "update", RECORDING, {"status": "paused"}),
     "recordings.resume": Operation(_LIVE, "update", RECORDING, {"status": "in-progress"}),
-    "recordings.stop": Operation(_LIVE, "update", RECORDING, {"status": "stopped"}),
+    # Stopped once, it is not the one under way any more, and goes on to its end by itself.
+    "recordings.stop": Operation(_LIVE, "update", RECORDING, {"status": "stopped"}, already=GONE, wanted=STOPPED),
     "transcriptions.list": Operation(
         ("recordings/{recording_sid}/transcriptions", "transcriptions"), "page", TRANSCRIPTION
     ),
@@ -155,6 +177,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "numbers.fetch": Operation(_NUMBER, "fetch", NUMBER),
     "numbers.configure": Operation(_NUMBER, "update", NUMBER, renamed={"to_account_sid": "account_sid"}),
     "numbers.release": Operation(_NUMBER, "delete", already=GONE),
+    "numbers.wire": Operation("incoming_phone_numbers", "page", NUMBER, errand=True, ours=("fix",), changes_with="fix"),
     "caller_ids.verify": Operation(
         "validation_requests", "create", VERIFICATION, lookup="outgoing_caller_ids/{sid}", looked_up=CALLER_ID
     ),
@@ -166,3 +189,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "accounts.list": Operation(_ACCOUNTS, "page", ACCOUNT),
     "accounts.balance": Operation("balance", "fetch", BALANCE),
 }
+
+
+def is_read(action: Action) -> bool:
+    """Whether it changes nothing at the provider."""
+    operation = OPERATIONS[action.type]
+    changes = operation.changes_with is not None and getattr(action, operation.changes_with, False)
+    return operation.verb in ("fetch", "page") and not changes

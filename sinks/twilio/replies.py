@@ -77,6 +77,9 @@ def read(
         return NotYet("rate_limited", http_status, error_code, _seconds(retry_after))
     if http_status >= 500:
         return Lost("server_error", http_status)
+    if http_status == 408:
+        # Documented for recordings that are made; whether it took effect before the time was over, it does not say.
+        return Lost("timeout", http_status)
     if OPERATIONS[action_type].already == error_code is not None:
         return Done(http_status, {})
     return Refused(http_status, error_code)
@@ -86,7 +89,7 @@ def confirm(action_type: str, refused: Refused, found: Reply) -> Reply:
     """What a refusal means, now that the resource was read: an earlier try may have done what this one asked for."""
     match found:
         case Done(_, body):
-            return found if body.get("status") == OPERATIONS[action_type].wanted else refused
+            return found if body.get("status") in OPERATIONS[action_type].wanted else refused
         case Refused():
             return refused
         case _:

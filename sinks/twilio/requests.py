@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
 import orjson
 
-from processors.contract.actions import Action, AnyList, ListAction
+from processors.contract.actions import MODELS, Action, AnyList, Download, DownloadRecording, ListAction, ListForTopic
 from sinks.twilio.callbacks import Arguments
 from sinks.twilio.operations import OPERATIONS, Operation, Verb
 
@@ -17,7 +18,8 @@ from sinks.twilio.operations import OPERATIONS, Operation, Verb
 PAGE_SIZE = 200
 
 _FIELD = re.compile(r"\{(\w+)\}|\[(\w+)\]")
-_NOT_SENT = frozenset({"type", *ListAction.model_fields})
+_NOT_SENT = frozenset({"type", *ListForTopic.model_fields})
+_ROOT = "/2010-04-01/Accounts"
 
 
 class Step(NamedTuple):
@@ -69,6 +71,21 @@ def resource(action: Action) -> tuple[Step, ...]:
     return _steps(path, values)
 
 
+def file(action: Download) -> str:
+    """Path and query of the file that is downloaded, below the provider's address. That of a message has no extension.
+
+    https://www.twilio.com/docs/voice/api/recording#fetch-a-recording-media-file,
+    https://www.twilio.com/docs/messaging/api/media-resource#fetch-a-media-resource
+    """
+    account = f"{_ROOT}/{action.account_sid}"
+    if not isinstance(action, DownloadRecording):
+        return f"{account}/Messages/{action.message_sid}/Media/{action.media_sid}"
+    channels = action.requested_channels
+    query = "" if channels is None else f"?RequestedChannels={channels}"
+    return f"{account}/Recordings/{action.recording_sid}.{action.format}{query}"
+
+
+@lru_cache
 def in_path(path: str) -> tuple[str, ...]:
     """The fields that a path has places for."""
     return tuple(called or named for called, named in _FIELD.findall(path))
@@ -87,14 +104,22 @@ def _step(segment: str, values: Mapping[str, str]) -> Step:
 
 
 def _arguments(action: Action, operation: Operation) -> Arguments:
-    elsewhere = _NOT_SENT.union(*map(in_path, operation.paths))
-    fields = [name for name in type(action).model_fields if name not in elsewhere]
-    values = {name: getattr(action, name) for name in fields}
+    if getattr(action, "older_than", None) is not None:
+        raise ValueError("an age is a time by when it is asked for: without it, all that is young would be listed too")
+    values = {name: getattr(action, name) for name in _sent(action.type)}
     return {
         operation.renamed.get(name, name): _written(name, value, operation)
         for name, value in values.items()
         if value is not None and value != ()
     }
+
+
+@lru_cache(len(MODELS))
+def _sent(action_type: str) -> tuple[str, ...]:
+    """The fields of a kind of action that go into a request's body or query."""
+    operation = OPERATIONS[action_type]
+    elsewhere = _NOT_SENT.union(operation.ours, *map(in_path, operation.paths))
+    return tuple(name for name in MODELS[action_type].model_fields if name not in elsewhere)
 
 
 def _written(name: str, value: object, operation: Operation) -> object:

@@ -31,11 +31,13 @@ Summary: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A kind of resource that is published: its event, where its SID goes, and the properties taken as they are."""
+    """A kind of resource that is published: its event, where its SID goes, and the properties taken as they are; `url`
+    is the property with the address of its file, where an answer has one."""
 
     model: type[Event]
     sid: str | None
     properties: tuple[str, ...]
+    url: str | None = None
 
 
 MESSAGE = Shown(
@@ -61,6 +63,7 @@ RECORDING = Shown(
         "account_sid", "status", "call_sid", "conference_sid", "channels", "duration", "source", "track", "start_time",
         "error_code",
     ),
+    "media_url",
 )  # fmt: skip
 PARTICIPANT = Shown(
     ParticipantObserved,
@@ -84,6 +87,9 @@ ACCOUNT = resources.Account
 BALANCE = resources.Balance
 MEDIA = resources.Media
 TRANSCRIPTION = resources.Transcription
+DOWNLOAD = resources.Download
+REFERENCE = resources.Reference
+WIRING = resources.Wiring
 
 
 class Unreadable(ValueError):
@@ -97,6 +103,8 @@ def event(shown: Shown, body: Mapping[str, object]) -> Event:
         values[shown.sid] = body.get("sid")
     elif body.get("label"):
         values["participant_label"] = body["label"]
+    if shown.url is not None and body.get(shown.url):
+        values["url"] = body[shown.url]
     try:
         found: Event = shown.model.model_validate(values)
     except ValidationError as error:
@@ -140,6 +148,7 @@ _USERINFO = re.compile(r"(?<=://)[^/?#@]*@")
 _PRIVATE: Mapping[tuple[str, str], Callable[[object], object]] = {
     ("caller_id", "phone_number"): _masked,
     ("verification", "phone_number"): _masked,
+    ("wiring", "phone_number"): _masked,
     ("account", "friendly_name"): _unless_address,
 }
 """By kind and property."""

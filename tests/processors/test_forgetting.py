@@ -13,7 +13,7 @@ from ingest.contract.kafka import place
 from processors.contract.changes import Kind
 from processors.domain.facts import Attribute, Facts, Resource, Value, merge
 from processors.domain.stamps import stamp
-from processors.forgetting import add_arguments, find, forget, read_number, run, told
+from processors.forgetting import add_arguments, find, forget, run, told
 from processors.store.opening import open_store
 from processors.store.pages import MemoryKeys, Pages
 from processors.store.port import MemoryStore, StoreUnavailable
@@ -137,18 +137,6 @@ def test_what_is_told_names_rows_and_never_the_number() -> None:
     assert "4 messages, 1 calls" in text
     assert NUMBER not in text
     assert told({}) == "no row holds the number"
-
-
-@pytest.mark.parametrize("text", [NUMBER, "+1 (555) 222-3333", "+1.555.222.3333\n"])
-def test_a_number_is_taken_as_people_write_it(text: str) -> None:
-    assert read_number(text) == NUMBER
-
-
-@pytest.mark.parametrize("text", ["", "5552223333", "+1", "+1555222333x", "whatsapp:+15552223333", "%"])
-def test_what_is_no_number_is_refused_without_being_repeated(text: str) -> None:
-    with pytest.raises(ValueError, match="no number") as refused:
-        read_number(text)
-    assert not text or text not in str(refused.value)
 
 
 # The command.

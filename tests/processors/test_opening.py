@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from processors.__main__ import main
-from processors.opening import claim
+from processors.settings import DATABASE_URL
+from processors.sql import claim
 from processors.store.opening import open_store
 from tests.conftest import Postgres, free_port
 
@@ -25,7 +26,7 @@ def started(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     monkeypatch.setenv("SWITCHHOOK_PROCESSORS_HASH_KEY", "0123456789abcdef")
 
     def start(url: str) -> str:
-        monkeypatch.setenv("SWITCHHOOK_PROCESSORS_DATABASE_URL", url)
+        monkeypatch.setenv(DATABASE_URL, url)
         assert main(["worker"]) == 2
         said = capsys.readouterr().err
         assert SECRET not in said
@@ -64,7 +65,7 @@ def test_a_way_that_leads_nowhere(tmp_path: Path, started: Started) -> None:
 
 
 def test_one_that_another_worker_has(tmp_path: Path, started: Started) -> None:
-    held = claim(file(tmp_path / "state.sqlite"))
+    held = claim(file(tmp_path / "state.sqlite"), DATABASE_URL)
     assert held is not None
     with held:
         assert "is in use by another worker" in cannot(started(file(tmp_path / "state.sqlite")))

@@ -96,6 +96,7 @@ FIRES: Mapping[str, tuple[Sequence[Said], str]] = {
         [person("participant-join", "moderator", 1), person("participant-leave", "moderator", 2)],
         "conferences.end",
     ),
+    "archive-recording": ([recording("completed")], "recordings.download"),
     "delete-archived-recording": ([recording("completed"), ARCHIVED], "recordings.delete"),
     "tell-of-failures": ([message("failed", 30034)], "messages.create"),
 }
@@ -113,6 +114,7 @@ FIRES_NOT: Mapping[str, Sequence[Said]] = {
         person("participant-leave", "moderator", 2),
         person("participant-join", "moderator", 3),
     ],
+    "archive-recording": [recording("in-progress")],
     "delete-archived-recording": [recording("completed")],
     "tell-of-failures": [message("failed", 30005), message("undelivered", 30003)],
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sinks.media.folder import Folder
 from sinks.settings import read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -32,12 +33,15 @@ def test_the_hands_tell_every_mistake_at_once(tmp_path: Path) -> None:
         "actions",
         SWITCHHOOK_SINKS_ACCOUNTS_FILE=str(tmp_path / "accounts.yaml"),
         SWITCHHOOK_SINKS_PORT="many",
+        SWITCHHOOK_SINKS_MEDIA_STORE="ftp://ada:top-secret@example.com",
+        SWITCHHOOK_SINKS_MEDIA_MAX_BYTES="0",
         SWITCHHOOK_SINKS_COLOUR="red",
         SWITCHHOOK_KAFKA_SECURITY_PROTOCOL="SMOKE",
     )
     assert code == 2
     for part in ("SINKS_PORT", "SINKS_COLOUR", "SINKS_PUBLIC_BASE_URL: not set", "KAFKA_SECURITY_PROTOCOL",
-                 "accounts.0.sid", "accounts.0.base_url", "accounts.0.colour"):  # fmt: skip
+                 "MEDIA_STORE", "MEDIA_MAX_BYTES", "accounts.0.sid", "accounts.0.base_url",
+                 "accounts.0.colour"):  # fmt: skip
         assert part in said
     assert "top-secret" not in said
 
@@ -104,7 +108,10 @@ def test_an_account_has_the_published_limits_until_told_otherwise(
     monkeypatch.setenv("SWITCHHOOK_SINKS_ACCOUNTS_FILE", str(path))
     monkeypatch.setenv("SWITCHHOOK_SINKS_PUBLIC_BASE_URL", "https://hooks.example.com")
     monkeypatch.setenv("SWITCHHOOK_SINKS_DRY_RUN", "true")
+    assert read_settings()[0].media_store is None
+    monkeypatch.setenv("SWITCHHOOK_SINKS_MEDIA_STORE", str(tmp_path / "media"))
     settings, _ = read_settings()
+    assert isinstance(settings.media_store, Folder)
     pace = settings.pace()
     sid = "AC00000000000000000000000000000001"
     limits = pace.terms.of(sid)

@@ -20,6 +20,7 @@ from processors.contract.actions.action import (
     Address,
     ListAction,
     ListForResult,
+    ListForTopic,
     Sender,
     depth,
 )
@@ -46,6 +47,7 @@ from processors.contract.actions.messages import (
     CreateMessage,
     DeleteMedia,
     DeleteMessage,
+    DownloadMedia,
     FetchMedia,
     FetchMessage,
     GiveFeedback,
@@ -67,6 +69,7 @@ from processors.contract.actions.numbers import (
     SearchNumbers,
     UpdateCallerId,
     VerifyCallerId,
+    WireNumbers,
 )
 from processors.contract.actions.participants import (
     AddParticipant,
@@ -85,6 +88,7 @@ from processors.contract.actions.participants import (
 from processors.contract.actions.recordings import (
     DeleteRecording,
     DeleteTranscription,
+    DownloadRecording,
     FetchRecording,
     FetchTranscription,
     ListRecordings,
@@ -122,6 +126,9 @@ __all__ = [
     "DeleteMessage",
     "DeleteRecording",
     "DeleteTranscription",
+    "Download",
+    "DownloadMedia",
+    "DownloadRecording",
     "EndConference",
     "FetchAccount",
     "FetchBalance",
@@ -144,6 +151,7 @@ __all__ = [
     "ListConferenceRecordings",
     "ListConferences",
     "ListForResult",
+    "ListForTopic",
     "ListMedia",
     "ListMessages",
     "ListNumbers",
@@ -166,6 +174,7 @@ __all__ = [
     "UpdateMessage",
     "UpdateParticipant",
     "VerifyCallerId",
+    "WireNumbers",
     "depth",
 ]
 
@@ -192,8 +201,11 @@ AnyList = (
     | ListCallerIds
     | ListNumbers
     | SearchNumbers
+    | WireNumbers
     | ListAccounts
 )
+
+Download = DownloadRecording | DownloadMedia
 
 ACTIONS: TypeAdapter[Action] = TypeAdapter(Action, config=ConfigDict(hide_input_in_errors=True))
 

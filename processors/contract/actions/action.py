@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
@@ -45,6 +46,9 @@ Text = Annotated[str, Field(min_length=1, max_length=4000)]
 
 ApplicationSid = Annotated[str, Field(pattern=r"^AP[0-9a-fA-F]{32}$")]
 
+Age = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$", description="an age, such as 90m, 12h or 30d")]
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
 _DEPTH = re.compile(r"-d(\d{1,3})$")
 
 
@@ -52,6 +56,10 @@ def depth(action_id: str | None) -> int:
     """How many rules led here: 0 for what a person or team asked for."""
     found = _DEPTH.search(action_id or "")
     return int(found.group(1)) if found else 0
+
+
+def length(age: str) -> timedelta:
+    return timedelta(seconds=int(age[:-1]) * _UNITS[age[-1]])
 
 
 class ActionBase(Frozen):
@@ -75,7 +83,7 @@ class ActionBase(Frozen):
 
 
 class ListAction(ActionBase):
-    """A GET of many resources, newest first: each is published as an observation, and the result says how many.
+    """A GET of many resources, newest first; the result says how many there were.
 
     Times name a window, `…_after` and `…_before` inclusive, and are sent in UTC. The provider's paging is not asked
     for: pages are read until there are no more, or `limit` is reached.
@@ -83,6 +91,13 @@ class ListAction(ActionBase):
     """
 
     limit: Annotated[int, Field(ge=1, le=10_000, description="resources at the most")] = 1000
+
+
+class ListForTopic(ListAction):
+    """Each is published as an observation. With `sids` the result names them too, in their order: for who goes on with
+    them and reads no topic."""
+
+    sids: bool = Field(default=False, description="the result names each by its SID, as far as it can hold them")
 
 
 class ListForResult(ListAction):

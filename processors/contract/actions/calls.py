@@ -10,7 +10,7 @@ from processors.contract.actions.action import (
     ActionBase,
     Address,
     ApplicationSid,
-    ListAction,
+    ListForTopic,
     Method,
     Url,
     refuse_both,
@@ -60,7 +60,7 @@ class FetchCall(CallAction):
     type: Literal["calls.fetch"] = "calls.fetch"
 
 
-class ListCalls(ListAction):
+class ListCalls(ListForTopic):
     """GET /Calls. Repeatable."""
 
     type: Literal["calls.list"] = "calls.list"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ingest.contract.sids import ConferenceSid
 from ingest.contract.times import Instant
-from processors.contract.actions.action import ActionBase, ListAction, Method, Url
+from processors.contract.actions.action import ActionBase, ListForTopic, Method, Url
 
 Status = Literal["init", "in-progress", "completed"]
 
@@ -24,7 +24,7 @@ class FetchConference(ConferenceAction):
     type: Literal["conferences.fetch"] = "conferences.fetch"
 
 
-class ListConferences(ListAction):
+class ListConferences(ListForTopic):
     """GET /Conferences. Repeatable. The provider is asked for whole days of UTC, and what is outside of a window left
     out of its answer; `date_created` and `date_updated` are days.
 
@@ -58,7 +58,7 @@ class AnnounceToConference(ConferenceAction):
     announce_method: Method | None = None
 
 
-class ListConferenceRecordings(ListAction):
+class ListConferenceRecordings(ListForTopic):
     """GET /Conferences/{Sid}/Recordings. Repeatable. Days and windows are those of `conferences.list`.
 
     https://www.twilio.com/docs/voice/api/recording

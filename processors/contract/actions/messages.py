@@ -10,8 +10,8 @@ from ingest.contract.times import Instant
 from processors.contract.actions.action import (
     ActionBase,
     Address,
-    ListAction,
     ListForResult,
+    ListForTopic,
     Sender,
     Text,
     Url,
@@ -79,7 +79,7 @@ class FetchMessage(MessageAction):
     type: Literal["messages.fetch"] = "messages.fetch"
 
 
-class ListMessages(ListAction):
+class ListMessages(ListForTopic):
     """GET /Messages. Repeatable. One that was not sent yet counts by when it was created."""
 
     type: Literal["messages.list"] = "messages.list"
@@ -148,6 +148,15 @@ class DeleteMedia(MediaAction):
     type: Literal["media.delete"] = "media.delete"
 
 
+class DownloadMedia(MediaAction):
+    """GET /Messages/{Sid}/Media/{Sid}, the file, into the store of media; the result says where. Repeatable, and
+    deleted after, as `recordings.download`. https://www.twilio.com/docs/messaging/api/media-resource
+    """
+
+    type: Literal["media.download"] = "media.download"
+    delete_after: bool = False
+
+
 MessagesAction = (
     CreateMessage
     | FetchMessage
@@ -159,4 +168,5 @@ MessagesAction = (
     | ListMedia
     | FetchMedia
     | DeleteMedia
+    | DownloadMedia
 )

@@ -14,6 +14,7 @@ from processors.contract.actions.action import (
     ApplicationSid,
     Cleared,
     Line,
+    ListAction,
     ListForResult,
     Method,
     Url,
@@ -25,6 +26,7 @@ from processors.contract.actions.action import (
 Kind = Literal["local", "toll_free", "mobile", "national", "voip", "shared_cost", "machine_to_machine"]
 AddressSid = Annotated[str, Field(pattern=r"^AD[0-9a-fA-F]{32}$")]
 Place = Annotated[str, Field(min_length=1, max_length=128)]
+PartOfNumber = Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z*]{1,20}$")]
 
 
 class SearchNumbers(ListForResult):
@@ -118,10 +120,24 @@ class ListNumbers(ListForResult):
     """GET /IncomingPhoneNumbers. Repeatable. `phone_number` may be a part of one, with `*` for any digit."""
 
     type: Literal["numbers.list"] = "numbers.list"
-    phone_number: Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z*]{1,20}$")] | None = None
+    phone_number: PartOfNumber | None = None
     friendly_name: Line | None = None
     beta: bool | None = None
     origin: Literal["twilio", "hosted"] | None = None
+
+
+class WireNumbers(ListAction):
+    """GET /IncomingPhoneNumbers, and compare where each of them sends calls, messages and statuses with the URLs of the
+    front door; with `fix`, POST …/{Sid} of what differs. Repeatable.
+
+    The result shows those that differ, and counts all. What an application or a trunk answers is told and left alone;
+    that a number belongs to a Messaging Service, which may answer in its place, this API does not tell.
+    """
+
+    type: Literal["numbers.wire"] = "numbers.wire"
+    phone_number: PartOfNumber | None = None
+    friendly_name: Line | None = None
+    fix: bool = False
 
 
 class NumberAction(ActionBase):
@@ -211,6 +227,7 @@ NumbersAction = (
     | FetchNumber
     | ConfigureNumber
     | ReleaseNumber
+    | WireNumbers
     | VerifyCallerId
     | ListCallerIds
     | FetchCallerId

@@ -8,7 +8,7 @@ from ingest.contract.sids import CallSid, ConferenceSid
 from processors.contract.actions.action import (
     Address,
     Cleared,
-    ListAction,
+    ListForTopic,
     Method,
     Url,
     require_any,
@@ -75,7 +75,7 @@ class FetchParticipant(ParticipantAction):
     type: Literal["participants.fetch"] = "participants.fetch"
 
 
-class ListParticipants(ListAction):
+class ListParticipants(ListForTopic):
     """GET …/Participants: those who have not left. Repeatable."""
 
     type: Literal["participants.list"] = "participants.list"

@@ -3,13 +3,22 @@
 https://www.twilio.com/docs/voice/api/recording, https://www.twilio.com/docs/voice/api/recording-transcription
 """
 
+from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ingest.contract.sids import CallSid, ConferenceSid, RecordingSid
 from ingest.contract.times import Instant
-from processors.contract.actions.action import ActionBase, ListAction, ListForResult, require_one
+from processors.contract.actions.action import (
+    ActionBase,
+    Age,
+    ListForResult,
+    ListForTopic,
+    length,
+    refuse_both,
+    require_one,
+)
 from processors.contract.actions.dialling import Recorded
 
 TranscriptionSid = Annotated[str, Field(pattern=r"^TR[0-9a-fA-F]{32}$")]
@@ -29,8 +38,11 @@ class FetchRecording(RecordingAction):
     include_soft_deleted: bool | None = None
 
 
-class ListRecordings(ListAction):
-    """GET /Recordings. Repeatable. Those older than a time are those with `date_created_before` it."""
+class ListRecordings(ListForTopic):
+    """GET /Recordings. Repeatable. Those older than a time are those with `date_created_before` it; an age counts from
+    when the list is read. So what is old is deleted by a list with `older_than` and `sids`, and a `recordings.delete`
+    of each SID in its result.
+    """
 
     type: Literal["recordings.list"] = "recordings.list"
     call_sid: CallSid | None = None
@@ -38,13 +50,40 @@ class ListRecordings(ListAction):
     date_created: Instant | None = None
     date_created_after: Instant | None = None
     date_created_before: Instant | None = None
+    older_than: Age | None = None
     include_soft_deleted: bool | None = None
+
+    @model_validator(mode="after")
+    def _has_one_end(self) -> Self:
+        refuse_both(self, "older_than", "date_created_before")
+        refuse_both(self, "older_than", "date_created")
+        return self
+
+    def as_of(self, now: datetime) -> "ListRecordings":
+        """The same with a time in place of the age."""
+        if self.older_than is None:
+            return self
+        return self.model_copy(update={"older_than": None, "date_created_before": now - length(self.older_than)})
 
 
 class DeleteRecording(RecordingAction):
     """DELETE /Recordings/{Sid}, once it has ended. Repeatable: one that is gone is deleted."""
 
     type: Literal["recordings.delete"] = "recordings.delete"
+
+
+class DownloadRecording(RecordingAction):
+    """GET /Recordings/{Sid}.wav or .mp3 into the store of media; the result says where. Repeatable: what is there whole
+    is not fetched again, and what is there in part is fetched from there on. One that is not ready is waited for. With
+    `delete_after` it is deleted at the provider once it is whole and safe here; deleted already, it is done.
+
+    https://www.twilio.com/docs/voice/api/recording#fetch-a-recording-media-file
+    """
+
+    type: Literal["recordings.download"] = "recordings.download"
+    format: Literal["wav", "mp3"] = "wav"
+    requested_channels: Annotated[int, Field(ge=1, le=2)] | None = None
+    delete_after: bool = False
 
 
 class StartRecording(Recorded):
@@ -117,6 +156,7 @@ RecordingsAction = (
     FetchRecording
     | ListRecordings
     | DeleteRecording
+    | DownloadRecording
     | StartRecording
     | PauseRecording
     | ResumeRecording

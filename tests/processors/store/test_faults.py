@@ -18,7 +18,7 @@ from processors.sql import Database, DatabaseRefused, open_database
 from processors.store.opening import open_store
 from processors.store.port import Store, StoreUnavailable
 from processors.store.sql import SqlStore
-from tests.chaos.brains import Database as Cluster
+from tests.chaos.workers import Database as Cluster
 from tests.conftest import until
 from tests.processors.store.rows import NUMBER, at, call, facts, plain, put, recording, row, sid, stored
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -15,8 +15,9 @@ from sinks.contract.codec import decode_result
 from sinks.contract.results import Result
 from sinks.ledger.answers import Backoff
 from sinks.ledger.breaking import Breaker
+from sinks.ledger.claim import Errand
 from sinks.ledger.opening import open_ledger
-from sinks.ledger.performing import Pace, Performer
+from sinks.ledger.performing import Pace, Performer, Provider
 from sinks.ledger.port import Ledger, MemoryLedger
 from sinks.metrics import create_metrics
 from sinks.twilio.replies import Done, Reply
@@ -99,7 +100,11 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def desk(
-    script: Script, pace: Pace = PACE, ledger: MemoryLedger | None = None, breaker: Breaker | None = None
+    script: Provider,
+    pace: Pace = PACE,
+    ledger: MemoryLedger | None = None,
+    breaker: Breaker | None = None,
+    errands: Mapping[str, Errand] | None = None,
 ) -> AsyncIterator[Desk]:
     registry = CollectorRegistry()
     ledger, producer = ledger or MemoryLedger(), MemoryProducer()
@@ -112,6 +117,7 @@ async def desk(
         pace=pace,
         clock=lambda: datetime.now(UTC),
         breaker=breaker or Breaker(failures=1000),
+        errands=errands,
     )
     running = asyncio.create_task(performer.run())
     try:

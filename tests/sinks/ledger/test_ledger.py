@@ -39,6 +39,17 @@ async def test_an_action_asked_for_twice_is_recorded_once(ledger: Ledger) -> Non
     assert sorted(await claimed(ledger, NOW + 1)) == ["a", "b", "c"]
 
 
+async def test_actions_of_a_key_keep_the_place_in_which_they_were_first_asked_for(ledger: Ledger) -> None:
+    """Who was not sure that they arrived asks again, and half of that may come in one batch with the first."""
+    await ledger.record([message("a", "k"), message("b", "k"), message("a", "k")], NOW)
+    order: list[str] = []
+    for _ in range(2):
+        [name] = await claimed(ledger)
+        order.append(name)
+        await ledger.settle([Settlement(name, State.DONE)], NOW)
+    assert order == ["a", "b"]
+
+
 async def test_a_claimed_action_is_not_claimed_again(ledger: Ledger) -> None:
     await ledger.record([message("a")], NOW)
     [entry] = await claim(ledger)

@@ -8,6 +8,7 @@ import pytest
 from ingest.contract.codec import decode
 from processors.contract.actions import ListMessages
 from processors.stream.producer import BrokerUnavailable, Outgoing
+from sinks.ledger import claim
 from sinks.ledger.entries import Entry, State
 from sinks.ledger.port import MemoryLedger
 from sinks.twilio.replies import Done, Lost
@@ -63,7 +64,8 @@ async def test_a_list_is_not_done_while_the_broker_has_not_what_it_showed(monkey
     assert script.asked == ["l", "l", "/2"]
 
 
-async def test_a_list_that_is_under_way_keeps_its_lease() -> None:
+async def test_a_list_that_is_under_way_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claim, "RENEWED_AT", 1.0)  # at every page, however fast they come
     script = Script([page(n, 1, f"/{n + 1}") for n in range(6)] + [page(6, 1, None)])
     seen: list[float] = []
 

@@ -1,6 +1,7 @@
-"""What a person does with the ledger by command: stop and go on, see what is stuck, decide, take back."""
+"""What a person does with the ledger by command: stop and go on, see what is stuck, settle, retry, take back."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -57,12 +58,61 @@ def test_it_says_how_things_stand_and_shows_no_number_and_no_text(url: str, caps
         assert not any(secret in line for line in ask(capsys, "list", name)[1] for secret in (OURS, THEIRS, "hello"))
     assert ask(capsys, "cancel", "b") == (0, ["taken back"])
     assert ask(capsys, "cancel", "b")[0] == 1
-    assert ask(capsys, "decide", "a", "done") == (0, ["decided"])
-    assert ask(capsys, "decide", "a", "again")[0] == 1
+    assert ask(capsys, "settle", "a", "done") == (0, ["settled"])
+    assert ask(capsys, "settle", "a", "again")[0] == 1
+    assert ask(capsys, "retry", "a") == (1, ["it is neither refused nor stuck"])
+    assert ask(capsys, "retry", "b") == (0, ["waits to be performed again"])
     assert ask(capsys, "stop", "a loop")[0] == 0
     assert ask(capsys, "standing")[1][-1] == "stopped: a loop"
     assert ask(capsys, "go")[0] == 0
     assert "stopped" not in " ".join(ask(capsys, "standing")[1])
+
+
+def test_everything_known_of_one_is_shown_but_numbers_and_texts(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def prepare() -> None:
+        ledger = await given(url)
+        await ledger.settle([Settlement("a", State.REFUSED, error_code=21211, reason="provider")], NOW)
+        await ledger.close()
+
+    asyncio.run(prepare())
+    code, said = ask(capsys, "show", "a")
+    assert code == 0
+    assert {
+        "state: refused", "error code: 21211", "error page: https://www.twilio.com/docs/api/errors/21211",
+        "attempts: 1", "to: …0100", "from: …0006", "body: 5 characters", "ended at: 2027-01-15T08:00:00Z",
+        "results published: False",
+    } <= set(said)  # fmt: skip
+    assert not any(secret in line for line in said for secret in (OURS, THEIRS, "hello"))
+    assert json.loads(ask(capsys, "show", "a", "--json")[1][0])["parameters"]["to"] == "…0100"
+    assert ask(capsys, "show", "nobody")[0] == 1
+
+
+def test_a_person_is_forgotten(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def prepare() -> None:
+        ledger = await given(url)
+        await ledger.settle([Settlement("a", State.DONE)], NOW)
+        await ledger.published(await ledger.unpublished(9, NOW, 0.0))
+        await ledger.close()
+
+    def forget(*arguments: str) -> tuple[int, str, str]:
+        code = main(["forget", "--number", *arguments])
+        told = capsys.readouterr()
+        assert THEIRS not in told.out + told.err
+        return code, told.out, told.err
+
+    asyncio.run(prepare())
+    assert forget(THEIRS)[0] == 2, "nobody has said yes"
+    assert forget("12025550100", "--yes")[0] == 2
+    code, said, _ = forget(THEIRS, "--dry-run")
+    assert (code, said.splitlines()[0]) == (1, "1 actions would be scrubbed")
+    code, said, _ = forget("+1 (202) 555-0100", "--yes")
+    assert code == 1, "one that waits is about the person"
+    assert said.startswith("1 actions were scrubbed\n1 are open, or ")
+    assert ask(capsys, "cancel", "b")[0] == 0
+    assert ask(capsys, "show", "a")[1][-1] == "forgotten: True"
+    assert forget(THEIRS, "--yes")[0] == 1, "that it was canceled is not told yet"
 
 
 def test_a_ledger_that_is_not_to_be_reached_is_told_without_its_password() -> None:

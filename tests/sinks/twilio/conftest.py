@@ -39,6 +39,11 @@ class Provider:
         async with httpx.AsyncClient(auth=(ACCOUNT, TOKEN), trust_env=False) as client:
             return dict((await client.get(f"{self.url}/emulator/truth")).json())
 
+    async def go_on(self) -> None:
+        """Its virtual time passes until nothing is to come."""
+        async with httpx.AsyncClient(auth=(ACCOUNT, TOKEN), trust_env=False) as client:
+            (await client.post(f"{self.url}/emulator/time", json={})).raise_for_status()
+
     async def scheduled(self) -> str:
         """A message that waits for its time. Only a messaging service schedules."""
         form = {
@@ -56,15 +61,16 @@ class Provider:
 
 @contextlib.asynccontextmanager
 async def provider(
-    tmp_path: Path, *, patience: float = 5.0, speed: float = 100, **rest: float | list[float] | list[str]
+    tmp_path: Path, *, patience: float = 5.0, speed: float | None = 100, **rest: float | list[float] | list[str]
 ) -> AsyncIterator[Provider]:
+    """With a speed of None its time stands still, until it is told to go on."""
     port, faults = free_port(), tmp_path / "faults.yaml"
     chances = {"calls": {"completed": 1}, "messages": {"delivered": 1}, "call_seconds": [9000, 9000]}
     chances["participant_seconds"] = [9000, 9000]
     faults.write_text(yaml.safe_dump({"rest": rest, "chances": chances}))
     command = [
         sys.executable, "-m", "deploy.emulator", "--port", str(port), "--account-sid", ACCOUNT, "--auth-token", TOKEN,
-        "--speed", str(speed), "--faults", str(faults),
+        *(["--virtual"] if speed is None else ["--speed", str(speed)]), "--faults", str(faults),
     ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
     try:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processors.contract.actions import ACTIONS, MODELS, Action, ActionBase, ListAction
+from processors.contract.actions import ACTIONS, MODELS, Action, ActionBase, ListForTopic
 from tests.sinks.twilio.conftest import WHO
 
 Json = dict[str, Any]
@@ -14,8 +14,8 @@ SID = re.compile(r"\^\(?([A-Z]{2})[A-Z|]*\)?\[0-9a-fA-F\]\{32\}\$")
 # In half past five hours east, so that one that is not converted is noticed.
 WHEN, WHEN_SENT = "2026-03-01T02:30:00+05:30", "2026-02-28T21:00:00Z"
 
-OURS = frozenset({*ListAction.model_fields, "type"})
-"""What the provider is not told."""
+OURS = frozenset({*ListForTopic.model_fields, "type", "older_than"})
+"""What the provider is not told; an age is a time by then."""
 
 TEXTS: Mapping[str, str] = {
     "area_code": "510", "beep": "onEnter", "body": "héllo & <more> +1", "conference": "daily stand-up 50%",

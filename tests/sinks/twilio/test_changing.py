@@ -28,7 +28,9 @@ from processors.contract.actions import (
     HangUpCall,
     HoldParticipant,
     ListAction,
+    PauseRecording,
     RedirectCall,
+    StopRecording,
     UnholdParticipant,
     UnmuteParticipant,
     UpdateMessage,
@@ -44,7 +46,7 @@ NOWHERE = "CA" + "0" * 32
 DELIVERED, ANSWERS = "+15005560000", "+12025550111"
 GONE_IS_DONE = {
     "messages.delete", "media.delete", "calls.delete", "recordings.delete", "transcriptions.delete",
-    "participants.remove", "numbers.release", "caller_ids.delete",
+    "participants.remove", "numbers.release", "caller_ids.delete", "recordings.stop",
 }  # fmt: skip
 
 
@@ -189,6 +191,17 @@ async def test_a_recording_is_fetched_and_deleted(tmp_path: Path) -> None:
         for _ in range(2):
             assert effect(delete, await performed(at, delete)) == recording["sid"]
         assert [each["deleted"] for each in (await at.truth())["recordings"]] == [True]
+
+
+async def test_a_recording_is_stopped_and_a_second_time_it_is(tmp_path: Path) -> None:
+    async with provider(tmp_path) as at:
+        call = await a_call(at, record=True)
+        [recording] = (await at.truth())["recordings"]
+        for named in ({}, {}, {"recording_sid": recording["sid"]}):
+            reply = await at.twilio.perform(StopRecording(id="s", call_sid=call, **named, **WHO))
+            assert isinstance(reply, Done), "one that is not under way any more is stopped"
+        other = PauseRecording(id="p", call_sid=call, **WHO)
+        assert await at.twilio.perform(other) == Refused(404, 20404), "and cannot be paused"
 
 
 async def test_what_is_not_there_is_refused_with_its_code_and_what_was_to_go_is_gone(tmp_path: Path) -> None:

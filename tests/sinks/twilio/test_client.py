@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 
 import httpx
@@ -22,7 +23,8 @@ from processors.contract.actions import (
 from sinks.settings import Account
 from sinks.twilio.client import Twilio
 from sinks.twilio.observations import observe
-from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply
+from sinks.twilio.replies import Done, Lost, NotYet, Refused, Reply, read
+from sinks.twilio.requests import Request, request
 from tests.conftest import free_port, until
 from tests.sinks.twilio.conftest import (
     ACCOUNT,
@@ -139,6 +141,11 @@ async def test_an_answer_that_is_lost_after_the_effect_is_lost_and_asked_for_onc
         assert (len(truth["messages"]), truth["rest"]["requests"]) == (1, {"POST Messages": 1})
 
 
+@pytest.mark.parametrize(("status", "reason"), [(408, "timeout"), (500, "server_error"), (503, "server_error")])
+def test_an_answer_that_says_neither_yes_nor_no_is_lost(status: int, reason: str) -> None:
+    assert read("recordings.pause", status, "{}") == Lost(reason, status)
+
+
 async def test_a_server_error_and_a_late_answer_may_have_had_an_effect(tmp_path: Path) -> None:
     async with provider(tmp_path, server_error=1.0) as at:
         reply = await at.twilio.perform(message())
@@ -147,6 +154,22 @@ async def test_a_server_error_and_a_late_answer_may_have_had_an_effect(tmp_path:
         assert (await at.truth())["rest"]["requests"] == {"POST Messages": 1}, "the SDK must not try again"
     async with provider(tmp_path, patience=0.5, slow=1.0, slow_seconds=[3.0, 3.0]) as at:
         assert await at.twilio.perform(message()) == Lost("timeout")
+
+
+async def test_who_stood_still_while_it_made_a_request_does_not_send_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By then its lease may be over, and another may have asked. On a connection that is open: nothing else waits."""
+    async with provider(tmp_path, patience=0.5) as at:
+        made(await at.twilio.perform(message("before")))
+
+        def frozen(asked: Action, public_base: str) -> Request:
+            time.sleep(0.6)
+            return request(asked, public_base)
+
+        monkeypatch.setattr("sinks.twilio.requests.request", frozen)
+        assert await at.twilio.perform(message("frozen")) == Lost("timeout")
+        assert (await at.truth())["correlations"].keys() == {"before"}
 
 
 async def test_wrong_credentials_and_unknown_accounts_are_refused(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from tests.conftest import until
 from tests.sinks.twilio.conftest import ACCOUNT, OURS, PUBLIC, STAYS, WHO, Provider, made, message, provider
 from tests.sinks.twilio.samples import action, documents
 
-LISTS = [name for name, model in MODELS.items() if issubclass(model, ListAction)]
+LISTS = [name for name, model in MODELS.items() if issubclass(model, ListAction) and not OPERATIONS[name].errand]
 PUBLISHED = [name for name in LISTS if isinstance(OPERATIONS[name].shows, Shown)]
 CONFERENCE = "CF" + "0" * 32
 HOUR = timedelta(hours=1)
@@ -222,6 +222,14 @@ async def test_a_list_ends_with_its_last_page_or_at_its_limit_or_where_nothing_i
     capped = ListMessages(id="l", limit=3, **WHO)
     assert await told([page(2, "/a")], capped) == (Listed(200, 3), [2, 1], [None, "/a"], 0)
     assert await told([page(0, "/a")]) == (Listed(200, 0), [0], [None], 0)
+
+
+async def test_a_list_names_what_it_found_if_that_is_asked_for() -> None:
+    named = ListMessages(id="l", sids=True, limit=3, **WHO)
+    reply, _, _, _ = await told([page(2, "/a"), page(2)], named)
+    assert isinstance(reply, Listed)
+    assert reply.observed == 3
+    assert list(reply.resources) == [{"kind": "reference", "sid": f"SM{n:032x}"} for n in (0, 1, 0)]
 
 
 async def test_a_page_that_does_not_come_is_given_up_after_a_few_tries_and_the_first_at_once() -> None:

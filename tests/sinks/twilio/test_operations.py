@@ -11,14 +11,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pydantic import SecretStr
 from twilio.rest import Client
 
 from processors.contract.actions import MODELS, REPEATABLE, ListAction
-from sinks.twilio.operations import OPERATIONS
+from sinks.app import create_errands
+from sinks.settings import Account
+from sinks.twilio.client import Twilio
+from sinks.twilio.operations import OPERATIONS, is_read
 from sinks.twilio.requests import in_path, request
 from sinks.twilio.shown import Shown
 from tests.sinks.twilio.conftest import ACCOUNT, PUBLIC
-from tests.sinks.twilio.samples import action, documents, schema
+from tests.sinks.twilio.samples import OURS, action, documents, schema
 from tests.sinks.twilio.test_requests import theirs
 
 Json = dict[str, Any]
@@ -114,7 +118,7 @@ def fields(name: str) -> Iterator[str]:
     operation = OPERATIONS[name]
     placed = set().union(*map(in_path, operation.paths))
     for field in MODELS[name].model_fields:
-        if field not in placed | ListAction.model_fields.keys() | {"type"}:
+        if field not in placed | OURS | set(operation.ours):
             yield field
 
 
@@ -142,10 +146,26 @@ def test_every_action_has_one_row_and_every_row_an_action() -> None:
         assert (operation.verb == "page") == issubclass(MODELS[name], ListAction)
         assert operation.lookup is None or not REPEATABLE[name]
         assert (operation.lookup is None) == (operation.looked_up is None)
-        assert operation.already is None or operation.wanted is None
+        assert operation.changes_with is None or operation.changes_with in operation.ours
         assert (operation.shows is None) == (operation.verb == "delete" or name == "messages.feedback")
     heard_only = {"conferences.announce", "participants.announce"}
     assert {name for name, again in REPEATABLE.items() if not again and not OPERATIONS[name].lookup} == heard_only
+
+
+def test_what_takes_several_requests_has_an_errand_and_nothing_else_has() -> None:
+    account = Account(sid=ACCOUNT, password=SecretStr("x"))
+    errands = create_errands(Twilio({ACCOUNT: account}, PUBLIC, timeout=1.0, connections=1), PUBLIC, None, 1)
+    assert errands.keys() == {name for name, operation in OPERATIONS.items() if operation.errand}
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"),
+    [("media.download", "delete_after"), ("recordings.download", "delete_after"), ("numbers.wire", "fix")],
+)
+def test_what_may_change_something_is_a_read_only_while_it_does_not(name: str, flag: str) -> None:
+    document = documents(name)[0]
+    assert is_read(action(name, {**document, flag: False}))
+    assert not is_read(action(name, {**document, flag: True}))
 
 
 def test_what_may_be_done_twice_is_as_agreed() -> None:
@@ -166,46 +186,6 @@ def test_together_the_actions_of_an_operation_say_all_that_it_takes() -> None:
         paging = {"Page", "PageToken"} if names[0].endswith((".list", ".search")) else set()
         assert not told & left_out, f"{key}: is said after all"
         assert told | left_out | paging == parameters(facts).keys() | newer, key
-
-
-OPERATIONS_NOT_ASKED_FOR: Mapping[str, str] = {
-    "Accounts.json POST": "an account is made by people",
-    "Accounts/{Sid}.json POST": "and closed by people",
-    "AvailablePhoneNumbers.json GET": "which countries there are is in the provider's documentation",
-    "AvailablePhoneNumbers/{CountryCode}.json GET": "the same",
-    "Calls/{CallSid}/Recordings.json GET": "recordings.list with a call_sid",
-    "Calls/{CallSid}/Recordings/{Sid}.json GET": "recordings.fetch",
-    "Calls/{CallSid}/Recordings/{Sid}.json DELETE": "recordings.delete",
-    "Calls/{CallSid}/Transcriptions.json POST": "real-time transcription is asked for in TwiML",
-    "Calls/{CallSid}/Transcriptions/{Sid}.json POST": "the same",
-    "Conferences/{ConferenceSid}/Recordings/{Sid}.json GET": "recordings.fetch",
-    "Conferences/{ConferenceSid}/Recordings/{Sid}.json DELETE": "recordings.delete",
-    "IncomingPhoneNumbers/Local.json GET": "numbers.list",
-    "IncomingPhoneNumbers/Local.json POST": "numbers.buy",
-    "IncomingPhoneNumbers/Mobile.json GET": "numbers.list",
-    "IncomingPhoneNumbers/Mobile.json POST": "numbers.buy",
-    "IncomingPhoneNumbers/TollFree.json GET": "numbers.list",
-    "IncomingPhoneNumbers/TollFree.json POST": "numbers.buy",
-    "Recordings/{RecordingSid}/Transcriptions/{Sid}.json GET": "transcriptions.fetch",
-    "Recordings/{RecordingSid}/Transcriptions/{Sid}.json DELETE": "transcriptions.delete",
-}
-
-
-def test_every_operation_is_an_action_or_has_its_reason() -> None:
-    missing = {
-        f"{path.removeprefix('/2010-04-01/').removeprefix('Accounts/{AccountSid}/')} {method}"
-        for method, _, path in (
-            key.partition(" ") for key in FACTS["operations"].keys() - set(map(operation_of, MODELS))
-        )
-    }
-    # Kinds of one action, and the second way of two.
-    of_a_kind = {each for each in missing if each.startswith("AvailablePhoneNumbers/{CountryCode}/")}
-    second = {
-        "Conferences/{ConferenceSid}/Recordings/{Sid}.json POST", "Recordings/{RecordingSid}/Transcriptions.json GET",
-        "Calls/{CallSid}/Recordings/{Sid}.json POST", "Transcriptions.json GET",
-    }  # fmt: skip
-    assert len(of_a_kind) == 6
-    assert missing - of_a_kind - second == OPERATIONS_NOT_ASKED_FOR.keys()
 
 
 def test_types_and_values_are_the_providers() -> None:

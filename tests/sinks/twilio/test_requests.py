@@ -3,6 +3,7 @@ by hand with the same values, and what the SDK itself says of its parameters is 
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -16,12 +17,12 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from processors.contract.actions import MODELS, Action, ListAction
+from processors.contract.actions import MODELS, Action, ListAction, ListRecordings
 from sinks.settings import Account
 from sinks.twilio.client import Twilio
-from sinks.twilio.requests import looking_up
+from sinks.twilio.requests import looking_up, request
 from tests.sinks.twilio.conftest import ACCOUNT, PUBLIC, TOKEN
-from tests.sinks.twilio.samples import WHEN, WHEN_SENT, action, documents
+from tests.sinks.twilio.samples import OURS, WHEN, WHEN_SENT, action, documents
 
 Sent = tuple[str, str, list[tuple[str, str]], list[tuple[str, str]]]
 """Method, path, and the pairs of query and form, sorted."""
@@ -79,6 +80,7 @@ BY_HAND: Mapping[str, Call] = {
     "media.list": lambda sdk, a, rest: sdk.messages(a.message_sid).media.page(**rest),
     "media.fetch": lambda sdk, a, rest: sdk.messages(a.message_sid).media(a.media_sid).fetch(),
     "media.delete": lambda sdk, a, rest: sdk.messages(a.message_sid).media(a.media_sid).delete(),
+    "media.download": lambda sdk, a, rest: sdk.messages(a.message_sid).media(a.media_sid).fetch(),
     "calls.create": lambda sdk, a, rest: sdk.calls.create(**rest),
     "calls.fetch": lambda sdk, a, rest: sdk.calls(a.call_sid).fetch(),
     "calls.list": lambda sdk, a, rest: sdk.calls.page(**rest),
@@ -105,6 +107,7 @@ BY_HAND: Mapping[str, Call] = {
     "recordings.fetch": lambda sdk, a, rest: sdk.recordings(a.recording_sid).fetch(**rest),
     "recordings.list": lambda sdk, a, rest: sdk.recordings.page(**rest),
     "recordings.delete": lambda sdk, a, rest: sdk.recordings(a.recording_sid).delete(),
+    "recordings.download": lambda sdk, a, rest: sdk.recordings(a.recording_sid).fetch(),
     "recordings.start": lambda sdk, a, rest: sdk.calls(a.call_sid).recordings.create(**rest),
     "recordings.pause": lambda sdk, a, rest: _live(sdk, a).update(status="paused", **rest),
     "recordings.resume": lambda sdk, a, rest: _live(sdk, a).update(status="in-progress"),
@@ -120,6 +123,7 @@ BY_HAND: Mapping[str, Call] = {
     "numbers.fetch": lambda sdk, a, rest: sdk.incoming_phone_numbers(a.number_sid).fetch(),
     "numbers.configure": lambda sdk, a, rest: sdk.incoming_phone_numbers(a.number_sid).update(**rest),
     "numbers.release": lambda sdk, a, rest: sdk.incoming_phone_numbers(a.number_sid).delete(),
+    "numbers.wire": lambda sdk, a, rest: sdk.incoming_phone_numbers.page(**rest),
     "caller_ids.verify": lambda sdk, a, rest: sdk.validation_requests.create(**rest),
     "caller_ids.list": lambda sdk, a, rest: sdk.outgoing_caller_ids.page(**rest),
     "caller_ids.fetch": lambda sdk, a, rest: sdk.outgoing_caller_ids(a.caller_id_sid).fetch(),
@@ -129,11 +133,13 @@ BY_HAND: Mapping[str, Call] = {
     "accounts.list": lambda sdk, a, rest: sdk.api.v2010.accounts.page(**rest),
     "accounts.balance": lambda sdk, a, rest: sdk.balance.fetch(),
 }
-"""The call of the SDK that each action is, as its documentation has it. `rest` is what stands in query or form."""
+"""The call of the SDK that each action is, or begins with, as its documentation has it. `rest` is what stands in query
+or form."""
 
 NOT_IN_FORM = frozenset({
     "message_sid", "media_sid", "call_sid", "conference_sid", "recording_sid", "transcription_sid", "number_sid",
-    "caller_id_sid", "sid", "conference", "country_code", "kind", "coaching",
+    "caller_id_sid", "sid", "conference", "country_code", "kind", "coaching", "format", "requested_channels",
+    "delete_after", "fix",
 })  # fmt: skip
 FILTERS: Mapping[str, frozenset[str]] = {
     "recordings.list": frozenset({"call_sid", "conference_sid"}),
@@ -232,7 +238,7 @@ async def test_it_sends_what_the_sdk_sends_when_it_is_called_by_hand(name: str, 
 def test_the_samples_say_everything_that_an_action_can_say(name: str) -> None:
     said = set().union(*documents(name))
     fields = {field.alias or each for each, field in MODELS[name].model_fields.items()}
-    assert fields - said == fields & {*ListAction.model_fields, "type"}
+    assert fields - said == fields & OURS
 
 
 async def test_what_is_not_said_is_not_sent() -> None:
@@ -266,6 +272,14 @@ async def test_numbers_of_every_kind_are_searched_for(kind: str) -> None:
     method, path, _, _ = await ours("numbers.search", {"country_code": "DE", "kind": kind})
     last = "".join(part.capitalize() for part in kind.split("_"))
     assert (method, path.partition("AvailablePhoneNumbers/")[2]) == ("GET", f"DE/{last}.json")
+
+
+def test_an_age_that_nobody_made_a_time_of_is_not_sent_without() -> None:
+    old = ListRecordings(id="l", account_sid=ACCOUNT, ordering_key="k", older_than="30d")
+    with pytest.raises(ValueError, match="all that is young"):
+        request(old, PUBLIC)
+    sent = request(old.as_of(datetime(2026, 3, 31, 12, tzinfo=UTC)), PUBLIC).arguments
+    assert sent == {"page_size": 200, "date_created_before": datetime(2026, 3, 1, 12, tzinfo=UTC)}
 
 
 async def test_a_room_has_whatever_name_its_people_gave_it() -> None:

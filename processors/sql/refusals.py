@@ -1,37 +1,34 @@
-"""Opening the state for a worker. What keeps it from that is told in a line that says what to do, and without a secret.
+"""What keeps a worker from its database, told in a line that says what to do, and without a secret.
 
 What the server says of itself: https://www.postgresql.org/docs/15/errcodes-appendix.html, and of a file:
 https://www.sqlite.org/rescode.html. Their own messages can hold addresses and values, and so are left out.
 """
 
-from collections.abc import Mapping
-from typing import IO
+from collections.abc import Awaitable, Callable, Mapping
+from typing import IO, TypeVar
 
 from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
-from processors.sql import AlreadyInUse, hold
-from processors.store.opening import open_store
-from processors.store.sql import SqlStore
+from processors.sql.connecting import AlreadyInUse, hold
 
-_NAMED = "SWITCHHOOK_PROCESSORS_DATABASE_URL"
-_WRONG_LOGIN = f"it does not let this user in: correct user or password in {_NAMED}, or what the server allows it"
+_WRONG_LOGIN = "it does not let this user in: correct user or password in {setting}, or what the server allows it"
 _REFUSALS: Mapping[str, str] = {
     "28P01": _WRONG_LOGIN,
     "28000": _WRONG_LOGIN,
-    "3D000": f"there is no such database: create it, or correct {_NAMED}",
+    "3D000": "there is no such database: create it, or correct {setting}",
     "42501": "this user may not make tables there: make it the database's owner, or grant it CREATE on the schema",
     "53300": "it has no connection left: raise its max_connections, or end some of those that it has",
     "57P03": "it is starting or shutting down: start this again once it takes connections",
-    "SQLITE_NOTADB": f"it is no SQLite database: name another file in {_NAMED}",
+    "SQLITE_NOTADB": "it is no SQLite database: name another file in {setting}",
     "SQLITE_BUSY": "somebody else is writing to it: end that, and start this again",
     "SQLITE_READONLY": "it may not be written to: let this user write to the file and to its folder",
     "SQLITE_CANTOPEN": "it cannot be opened: let this user write to the file and to its folder",
     "SQLITE_FULL": "its disk is full: make room, and start this again",
 }
-"""By SQLSTATE, or SQLite's name of the error."""
+"""By SQLSTATE, or SQLite's name of the error. `setting` is the one with the URL."""
 
 _NEWER = "its tables are of a newer version than this one: run that version, or name a database of this one's own"
 
@@ -40,30 +37,33 @@ class CannotOpen(Exception):
     """Why, and what to do; for a person to read."""
 
 
-def claim(url: str) -> IO[str] | None:
-    """`hold`, with every failure told. Raises CannotOpen."""
+T = TypeVar("T")
+
+
+def claim(url: str, setting: str) -> IO[str] | None:
+    """`hold`, with every failure told; `setting` is what has the URL. Raises CannotOpen."""
     try:
         return hold(url)
     except AlreadyInUse as error:
         raise CannotOpen(str(error)) from None
     except OSError as error:
-        raise _out_of_reach(url, error) from None
+        raise _out_of_reach(url, setting, error) from None
 
 
-async def opened(url: str) -> SqlStore:
-    """The store at that URL, migrated. Raises CannotOpen."""
+async def opened(url: str, setting: str, opening: Callable[[str], Awaitable[T]]) -> T:
+    """What `opening` makes of the URL; it migrates, and so is the first to meet the database. Raises CannotOpen."""
     try:
-        return await open_store(url)
+        return await opening(url)
     except (OSError, TimeoutError) as error:
-        raise _out_of_reach(url, error) from None
+        raise _out_of_reach(url, setting, error) from None
     except CommandError as error:
         if not isinstance(error.__cause__, ResolutionError):
             raise
         raise CannotOpen(f"{_place(url)}: {_NEWER}") from None
     except DBAPIError as error:
         code = _code(error)
-        said = _REFUSALS.get(code, f"it refuses with {code}, which its manual explains")
-        raise CannotOpen(f"{_place(url)}: {said}") from None
+        said = _REFUSALS.get(code, "it refuses with {code}, which its manual explains")
+        raise CannotOpen(f"{_place(url)}: {said.format(setting=setting, code=code)}") from None
 
 
 def _code(error: DBAPIError) -> str:
@@ -71,13 +71,13 @@ def _code(error: DBAPIError) -> str:
     return str(state or type(error.orig).__name__)
 
 
-def _out_of_reach(url: str, error: Exception) -> CannotOpen:
+def _out_of_reach(url: str, setting: str, error: Exception) -> CannotOpen:
     said = type(error).__name__
     if _is_file(make_url(url)):
         return CannotOpen(
-            f"{_place(url)}: no file can be made there ({said}): name one that this user may write to in {_NAMED}"
+            f"{_place(url)}: no file can be made there ({said}): name one that this user may write to in {setting}"
         )
-    return CannotOpen(f"{_place(url)}: it cannot be reached ({said}): start PostgreSQL, or correct {_NAMED}")
+    return CannotOpen(f"{_place(url)}: it cannot be reached ({said}): start PostgreSQL, or correct {setting}")
 
 
 def _place(url: str) -> str:
