@@ -164,6 +164,9 @@ def _print_urls(stack: Stack, console: Console) -> None:
     console.print(f"  {'emulator':<11} {stack.url('emulator')}/emulator/truth  (user and password: actors.yaml)")
     console.print(f"  {'kafka':<11} {stack.kafka.bootstrap_servers}")
     console.print(f"  {'state':<11} {stack.state_file}")
+    console.print("Commands for people find it all with these settings, for example:")
+    console.print(f"  set -a; . {stack.environment_file}; set +a", soft_wrap=True)
+    console.print(f"  {sys.executable} -m sinks act messages.list --limit 5", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Each runs in a session of its own, so that Ctrl-C reaches only the one who start
 
 import asyncio
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -89,6 +90,11 @@ class Stack:
     @property
     def state_file(self) -> Path:
         return self.plan.folder / "state.sqlite"
+
+    @property
+    def environment_file(self) -> Path:
+        """The settings of all stages, for a shell."""
+        return self.plan.folder / "environment"
 
     def services(self) -> Sequence[Service]:
         """In the order of starting; the topics are made between the broker and the rest."""
@@ -228,12 +234,9 @@ class Stack:
         actor = {"sid": ACCOUNT_SID, "password": plan.token, "base_url": self.url("emulator"), "limits": LIMITS}
         actors = {"accounts": [actor]}
         for name, document in (("callers", callers), ("actors", actors), ("faults", plan.faults)):
-            path = folder / f"{name}.yaml"
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-                yaml.safe_dump(document, file)
+            _write(folder / f"{name}.yaml", yaml.safe_dump(document))
         port = self.ports
-        return {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SWITCHHOOK_")},
+        settings = {
             "SWITCHHOOK_KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "SWITCHHOOK_KAFKA_IDEMPOTENCE": str(plan.idempotence),
             "SWITCHHOOK_KAFKA_SESSION_TIMEOUT": str(self.kafka.session_timeout),
@@ -255,7 +258,17 @@ class Stack:
             "SWITCHHOOK_SINKS_CAP_PER_ACCOUNT_DAY": "10000000",
             "SWITCHHOOK_SINKS_LEASE_SECONDS": str(plan.lease_seconds),
             "SWITCHHOOK_SINKS_REQUEST_TIMEOUT": str(plan.request_timeout),
+            "SWITCHHOOK_SINKS_MEDIA_STORE": str(folder / "media"),
         }
+        _write(self.environment_file, "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+        others = {name: value for name, value in os.environ.items() if not name.startswith("SWITCHHOOK_")}
+        return {**others, **settings}
+
+
+def _write(path: Path, text: str) -> None:
+    """For its owner's eyes: keys are in it."""
+    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
 
 
 def free_ports(count: int) -> Sequence[int]:

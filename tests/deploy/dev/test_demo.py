@@ -76,3 +76,25 @@ async def test_a_demo_that_does_not_finish_in_time_fails_and_says_what_it_waited
     said, _ = await process.communicate()
     assert process.returncode == 1
     assert "not finished in time; still waiting for" in said.decode()
+
+
+@pytest.mark.long
+async def test_one_that_stays_can_be_asked_for_something_with_the_settings_that_it_leaves(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = await demo(folder, "--stay")
+    assert process.stdout is not None
+    try:
+        async for line in process.stdout:
+            if b"set -a" in line:
+                break
+        assert (folder / "environment").stat().st_mode & 0o777 == 0o600
+        asked = await asyncio.create_subprocess_exec(
+            "sh", "-c", f"{line.decode().strip()}; exec '{sys.executable}' -m sinks act accounts.balance",
+            cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        told, _ = await asked.communicate()
+        assert asked.returncode == 0, told.decode()
+        assert "done" in told.decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
