@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from deploy.emulator.faults import BadPlan, plan_from
 from deploy.emulator.resources import Target
 
 KEYS_VARIABLE = "EMULATOR_API_KEYS"
+ACCOUNT_SID = re.compile(r"AC[0-9a-fA-F]{32}")
 TOKEN_VARIABLE = "EMULATOR_AUTH_TOKEN"  # noqa: S105 the name of a variable
 
 
@@ -30,7 +32,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.emulator", description=__doc__, epilog=epilog)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4010)
-    parser.add_argument("--account-sid", required=True, help="AC and 32 hexadecimal digits")
+    parser.add_argument("--account-sid", type=account_sid, required=True, help="AC and 32 hexadecimal digits")
     secret = parser.add_mutually_exclusive_group()
     secret.add_argument("--auth-token", help=f"or in ${TOKEN_VARIABLE}")
     secret.add_argument("--auth-token-file", type=Path)
@@ -41,6 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     pace.add_argument("--virtual", action="store_true", help="time stands still until POST /emulator/time moves it")
     parser.add_argument(
         "--route",
+        type=pair,
         action="append",
         default=[],
         metavar="PUBLIC=LOCAL",
@@ -48,12 +51,26 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--application",
+        type=pair,
         action="append",
         default=[],
         metavar="AP…=URL",
         help="the voice URL of a TwiML application, for calls made with its ApplicationSid",
     )
     return parser
+
+
+def account_sid(text: str) -> str:
+    if not ACCOUNT_SID.fullmatch(text):
+        raise argparse.ArgumentTypeError("it is AC and 32 hexadecimal digits")
+    return text
+
+
+def pair(text: str) -> tuple[str, str]:
+    first, equals, second = text.partition("=")
+    if not (first and equals and second):
+        raise argparse.ArgumentTypeError("it is two texts with = between them")
+    return first, second
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -70,18 +87,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"give --auth-token-file, --auth-token or ${TOKEN_VARIABLE}")
     try:
         plan = plan_from(yaml.safe_load(options.faults.read_text()) if options.faults else None)
-    except BadPlan as bad:
-        parser.error(str(bad))
+    except (BadPlan, OSError, UnicodeDecodeError, yaml.YAMLError) as bad:
+        parser.error(f"--faults: {bad}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     keys = [key.partition(":") for key in os.environ.get(KEYS_VARIABLE, "").split()]
     if not all(name.startswith("SK") and secret for name, _, secret in keys):
         parser.error(f"${KEYS_VARIABLE} holds API keys as SK…:secret, separated by spaces")
     api_keys = {name: secret for name, _, secret in keys}
-    routes = dict(route.split("=", 1) for route in options.route)
     clock = VirtualClock() if options.virtual else RealClock(options.speed)
-    applications = {sid: Target(url) for sid, url in (each.split("=", 1) for each in options.application)}
+    applications = {sid: Target(url) for sid, url in options.application}
     account = Account(options.account_sid, options.seed, plan, applications=applications)
-    exchange = Exchange(account, Keys(token), clock, HttpCarrier(routes))
+    exchange = Exchange(account, Keys(token), clock, HttpCarrier(dict(options.route)))
     uvicorn.run(
         create_app(exchange, api_keys),
         host=options.host,

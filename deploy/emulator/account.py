@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from deploy.emulator.chance import sid
-from deploy.emulator.faults import Plan
+from deploy.emulator.faults import Kind, Plan
 from deploy.emulator.resources import (
     Call,
     CallerId,
@@ -120,7 +120,7 @@ class Account:
 
     def say(
         self,
-        kind: str,
+        kind: Kind,
         sid: str,
         what: str,
         target: Target,

@@ -5,13 +5,38 @@ of a path), never from the clock. Everything is off unless the plan says so.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from deploy.emulator.chance import Key, draw
 from deploy.emulator.limits import Limits
 from deploy.emulator.lives.tables import CALL_FINAL, MESSAGE_FINAL, RECORDING_FINAL, Chances, Range
+
+Kind = Literal[
+    "amd-status",
+    "announcement",
+    "call-status",
+    "caller-id-status",
+    "conference-record",
+    "conference-status",
+    "debugger",
+    "fallback",
+    "inbound-message",
+    "live-transcription",
+    "media-request",
+    "message-status",
+    "participant-call-status",
+    "recording-status",
+    "transcription",
+    "voice-action",
+    "voice-request",
+    "wait-request",
+]
+"""What a request of the provider is about."""
 
 # What ends a resource, by the kind of its callback: losing one of these leaves it open for ever.
 TERMINAL: Mapping[str, frozenset[str]] = {
@@ -54,6 +79,9 @@ class RestFault(StrEnum):
     SLOW = "slow"  # the answer is late
 
 
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
 @dataclass(frozen=True)
 class CallbackFaults:
     """Probabilities for each callback, and ranges in provider seconds.
@@ -61,15 +89,15 @@ class CallbackFaults:
     `drop_terminal` is for each one that tells of an end, `drop_resource` for each SID: all its callbacks or none.
     """
 
-    duplicate: float = 0
-    reorder: float = 0
-    delay: float = 0
-    forge: float = 0
-    drop: float = 0
-    drop_terminal: float = 0
-    drop_resource: float = 0
-    secondary_key: float = 0  # signed with the secondary token, where there is one
-    shared_key: float = 0  # signed with the shared key, where there is one
+    duplicate: Probability = 0
+    reorder: Probability = 0
+    delay: Probability = 0
+    forge: Probability = 0
+    drop: Probability = 0
+    drop_terminal: Probability = 0
+    drop_resource: Probability = 0
+    secondary_key: Probability = 0  # signed with the secondary token, where there is one
+    shared_key: Probability = 0  # signed with the shared key, where there is one
     duplicate_seconds: Range = (0, 5)
     reorder_seconds: Range = (5, 20)
     delay_seconds: Range = (1, 10)
@@ -79,13 +107,13 @@ class CallbackFaults:
 class RestFaults:
     """Probabilities for each request; the first that strikes, in the order of `RestFault`, is the one."""
 
-    rate_limited: float = 0
-    server_error: float = 0
-    reset: float = 0
-    lost_answer: float = 0
-    slow: float = 0
+    rate_limited: Probability = 0
+    server_error: Probability = 0
+    reset: Probability = 0
+    lost_answer: Probability = 0
+    slow: Probability = 0
     slow_seconds: Range = (0.2, 2.0)  # real seconds: the caller's timeouts are real
-    cut_download: float = 0  # of each file, beside those: the connection closes in the middle of it
+    cut_download: Probability = 0  # of each file, beside those: the connection closes in the middle of it
     methods: tuple[str, ...] = ("GET", "POST", "DELETE")
 
 
@@ -124,7 +152,7 @@ Filled = TypeVar("Filled", CallbackFaults, RestFaults, Chances, Limits)
 
 
 class BadPlan(ValueError):
-    """The plan names something that is not there."""
+    """The plan names something that is not there, or gives it a value that it cannot have."""
 
 
 def callback_verdict(plan: Plan, seed: int, kind: str, sid: str, ordinal: int, what: str = "") -> CallbackVerdict:
@@ -177,11 +205,14 @@ def cut_after(plan: Plan, seed: int, *name: Key) -> float | None:
 
 
 def plan_from(document: Mapping[str, Any] | None) -> Plan:
-    """The plan in a YAML file's document. Raises BadPlan naming the first key that is unknown."""
+    """The plan in a YAML file's document. Raises BadPlan naming the first key that is unknown or has a bad value."""
     document = document or {}
     _known(document, {"callbacks", "rest", "chances", "limits"}, "the plan")
-    callbacks = dict(document.get("callbacks") or {})
-    kinds = callbacks.pop("kinds", None) or {}
+    callbacks = document.get("callbacks") or {}
+    _known(callbacks, {known.name for known in fields(CallbackFaults)} | {"kinds"}, "callbacks")
+    kinds = callbacks.get("kinds") or {}
+    _known(kinds, set(get_args(Kind)), "callbacks.kinds")
+    callbacks = {name: value for name, value in callbacks.items() if name != "kinds"}
     common = _fill(CallbackFaults(), callbacks, "callbacks")
     return Plan(
         callbacks=common,
@@ -194,10 +225,16 @@ def plan_from(document: Mapping[str, Any] | None) -> Plan:
 
 def _fill(defaults: Filled, given: Mapping[str, Any], where: str) -> Filled:
     _known(given, {known.name for known in fields(defaults)}, where)
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-    return replace(defaults, **values)
+    try:
+        return TypeAdapter(type(defaults)).validate_python({**asdict(defaults), **given})
+    except ValidationError as wrong:
+        first: ErrorDetails = wrong.errors()[0]
+        at = ".".join(map(str, (where, *first["loc"])))
+        raise BadPlan(f"{at}: {first['msg']}") from None
 
 
-def _known(given: Mapping[str, Any], names: set[str], where: str) -> None:
-    if unknown := sorted(set(given) - names):
+def _known(given: object, names: set[str], where: str) -> None:
+    if not isinstance(given, Mapping):
+        raise BadPlan(f"{where}: it is names and values")
+    if unknown := sorted(set(map(str, given)) - names):
         raise BadPlan(f"{where}: no such key {unknown[0]!r}; there are {', '.join(sorted(names))}")

@@ -39,6 +39,11 @@ class Form:
         method = self.get(f"{prefix}Method", "POST").upper()
         return Target(url, method, frozenset(events)) if url else None
 
+    def document(self, prefix: str) -> Target | None:
+        """`{prefix}Url` and `{prefix}Method`: asked for something, told nothing."""
+        url = self.get(f"{prefix}Url")
+        return Target(url, self.get(f"{prefix}Method", "POST").upper()) if url else None
+
 
 class Request(NamedTuple):
     """One REST request, ready for an operation: the SIDs of its path, its query and its form."""

@@ -7,17 +7,19 @@ and 30001.
 from collections import deque
 from dataclasses import dataclass, field
 
+from pydantic import NonNegativeFloat, NonNegativeInt
+
 
 @dataclass(frozen=True)
 class Limits:
     """Nothing is limited where it says 0."""
 
-    segments_per_second: float = 0  # of each sender, or each messaging service
-    calls_per_second: float = 0
-    message_queue_seconds: float = 36_000  # a queue that is longer takes no more
-    call_queue_seconds: float = 86_400
-    requests_per_second: int = 0  # real seconds (virtual ones in virtual time): the caller's are real
-    concurrent_requests: int = 0
+    segments_per_second: NonNegativeFloat = 0  # of each sender, or each messaging service
+    calls_per_second: NonNegativeFloat = 0
+    message_queue_seconds: NonNegativeFloat = 36_000  # a queue that is longer takes no more
+    call_queue_seconds: NonNegativeFloat = 86_400
+    requests_per_second: NonNegativeInt = 0  # real seconds (virtual ones in virtual time): the caller's are real
+    concurrent_requests: NonNegativeInt = 0
 
 
 @dataclass

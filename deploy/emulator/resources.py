@@ -210,6 +210,7 @@ class Participant:
     hold: bool = False
     coaching: bool = False
     call_sid_to_coach: str | None = None
+    wait: Target | None = None  # asked what to play until the conference starts
     status: str = "queued"
     joined: bool = False
     left: bool = False

@@ -31,6 +31,7 @@ COMPLAINTS: Mapping[int, Complaint] = {
     12300: Complaint(ERROR, "Invalid Content-Type"),
     13325: Complaint(ERROR, "Gather->Play: Invalid Content-Type"),
     13420: Complaint(ERROR, "Play: Invalid Content-Type"),
+    21262: Complaint(WARNING, "Async AMD: no callback URL to tell who answered"),
     15003: Complaint(WARNING, "Call Progress: Warning Response to Callback URL"),
     16011: Complaint(ERROR, "Conference: Error Response to Event Callback URL"),
 }

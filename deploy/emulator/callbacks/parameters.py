@@ -162,15 +162,9 @@ def call_status(account: Account, call: Call, status: str, now: datetime) -> Par
     end = {"CallDuration": str(call.seconds), "SipResponseCode": str(SIP_CODES.get(status, 200))}
     minutes = {"Duration": str(-(-call.seconds // 60))}
     heard = {"AnsweredBy": call.answered_by} if call.answered_by and status in ("in-progress", "completed") else {}
-    recorded = (
-        {
-            "RecordingUrl": recording_url(account, call.recording),
-            "RecordingSid": call.recording,
-            "RecordingDuration": str(call.seconds),
-        }
-        if call.recording and status == "completed"
-        else {}
-    )
+    recording = account.recordings[call.recording] if call.recording and status == "completed" else None
+    # Of the recording that the call was made with, and of no other.
+    recorded = recorded_part(account, recording, None) if recording and recording.order.source == "OutboundAPI" else {}
     return {
         **voice_request(account, call),
         "CallStatus": status,

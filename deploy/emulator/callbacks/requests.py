@@ -1,13 +1,15 @@
 """A callback as an HTTP request: headers as captured, signed, or forged on purpose.
 
 The fragment of its URL is neither sent nor signed: it holds connection overrides
-(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). Nor is `user:password@` signed.
+(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). Nor is `user:password@` signed, or, but for
+messages, the port of an https address (https://www.twilio.com/docs/usage/security).
 """
 
+import base64
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import httpx
 
@@ -19,6 +21,7 @@ from deploy.emulator.resources import Params
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 # Every forged request says so in a parameter: whoever finds this code in a store has been fooled.
 FORGED: Mapping[str, str] = {"ErrorCode": "66666"}
+KEEPS_PORT = ("SM", "MM", "NO")  # how the SIDs begin of what is signed with the port of its address
 # Names that are documentation (RFC 2606) or the real provider: nothing is ever sent there.
 UNROUTABLE = ("example.com", "example.org", "example.net", "example", "test", "invalid", "twilio.com")
 
@@ -89,12 +92,13 @@ def outgoing(
 ) -> Outgoing:
     """The request of a callback, as the wire will show it."""
     url = bare(callback.url)
+    named = url if callback.sid.startswith(KEEPS_PORT) else _without_port(url)
     said: Params = {**callback.params, **(FORGED if forgery else {})}
     meant = callback.params if forgery is Forgery.TAMPERED else said
     if callback.method == "GET":
-        mac = signed(keys, signer, forgery, _with_query(url, meant))
+        mac = signed(keys, signer, forgery, _with_query(named, meant))
         return Outgoing(_with_query(url, said), "GET", {**headers(idempotency), **mac}, b"")
-    mac = signed(keys, signer, forgery, url, meant)
+    mac = signed(keys, signer, forgery, named, meant)
     form = {**headers(idempotency), **mac, "Content-Type": FORM}
     return Outgoing(url, callback.method, form, urlencode(said).encode())
 
@@ -104,6 +108,19 @@ def bare(url: str) -> str:
     """The URL that is asked and signed: without its fragment, its user and its password."""
     plain = httpx.URL(url.partition("#")[0])
     return str(plain.copy_with(username=None, password=None) if plain.userinfo else plain)
+
+
+@lru_cache(maxsize=4096)
+def authorization(url: str) -> str | None:
+    """The Basic credentials of a URL; None where it has none."""
+    user, _, password = httpx.URL(url.partition("#")[0]).userinfo.decode().partition(":")
+    said = f"{unquote(user)}:{unquote(password)}".encode()
+    return f"Basic {base64.b64encode(said).decode()}" if user else None
+
+
+def _without_port(url: str) -> str:
+    whole = httpx.URL(url) if url.startswith("https:") else None
+    return str(whole.copy_with(port=None)) if whole and whole.port else url
 
 
 def _with_query(url: str, params: Params) -> str:

@@ -1,7 +1,8 @@
 """Sends callbacks: a queue, workers or whoever moves virtual time, and the fault plan between them.
 
 By default a 4xx, a 5xx or a late answer is not tried again; only a failed connection is, once
-(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). Whoever made a callback is told its
+(https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides). The password of a URL is told to who asks
+for it with a 401, at once. Whoever made a callback is told its
 answer, or the provider's error code when none came (https://www.twilio.com/docs/api/errors). Each attempt is noted.
 """
 
@@ -14,7 +15,7 @@ from deploy.emulator.account import Account, Answer, Callback
 from deploy.emulator.agenda import Agenda
 from deploy.emulator.callbacks.carrying import CONNECTIONS, Carry
 from deploy.emulator.callbacks.deliveries import Deliveries, outcome_word
-from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, outgoing, overrides
+from deploy.emulator.callbacks.requests import Outgoing, Overrides, again, authorization, outgoing, overrides
 from deploy.emulator.callbacks.signing import Keys
 from deploy.emulator.chance import token as draw_token
 from deploy.emulator.faults import Forgery, Signer, callback_verdict
@@ -135,25 +136,31 @@ class Callbacks:
         request = outgoing(callback, self._keys, name, signer, forgery)
         loop = asyncio.get_running_loop()
         until = loop.time() + limits.total / 1000
-        answer, took = await self._attempt(delivery, request, limits, limits.total / 1000)
+        answer, took = await self._attempt(delivery, request, limits, until)
         for _ in range(limits.retries):
-            left = until - loop.time() - self._pause
-            if not again(limits.policy, answer.outcome) or left <= 0:
+            if not again(limits.policy, answer.outcome) or loop.time() + self._pause >= until:
                 break
             self._noted(delivery, answer, took, last=False)
             await asyncio.sleep(self._pause)
-            answer, took = await self._attempt(delivery, request, limits, left)
+            answer, took = await self._attempt(delivery, request, limits, until)
         self._noted(delivery, answer, took, last=True)
         return answer
 
     async def _attempt(
-        self, delivery: Delivery, request: Outgoing, limits: Overrides, left: float
+        self, delivery: Delivery, request: Outgoing, limits: Overrides, until: float
     ) -> tuple[Answer, float]:
         """The answer, and the provider seconds until it came."""
-        begun = self._agenda.instant()
-        answer = await self.carry(request, limits, left)
-        self.deliveries.tried(delivery.callback, delivery.forgery, answer.outcome)
+        begun, credentials = self._agenda.instant(), authorization(delivery.callback.url)
+        answer = await self._carried(delivery, request, limits, until)
+        if answer.outcome == 401 and credentials:
+            known = request._replace(headers={**request.headers, "Authorization": credentials})
+            answer = await self._carried(delivery, known, limits, until)
         return answer, self._agenda.instant() - begun
+
+    async def _carried(self, delivery: Delivery, request: Outgoing, limits: Overrides, until: float) -> Answer:
+        answer = await self.carry(request, limits, until - asyncio.get_running_loop().time())
+        self.deliveries.tried(delivery.callback, delivery.forgery, answer.outcome)
+        return answer
 
     def _noted(self, delivery: Delivery, answer: Answer, took: float, *, last: bool) -> None:
         if not delivery.forgery:  # the provider knows nothing of those

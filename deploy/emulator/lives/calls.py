@@ -4,17 +4,22 @@ Only subscribed events are called back; a call canceled while still queued says 
 (https://www.twilio.com/docs/voice/api/call-resource#statuscallbackevent).
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from deploy.emulator.account import Account
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.chance import draw
+from deploy.emulator.faults import Kind
 from deploy.emulator.forms import Form
 from deploy.emulator.lives import recordings, transcriptions
+from deploy.emulator.lives.debugging import complain
 from deploy.emulator.lives.tables import CALL_EVENTS, CALL_FINAL, Range, answerer, call_path
-from deploy.emulator.resources import Call, Detection, RecordingOrder
+from deploy.emulator.resources import Asked, Call, Detection, RecordingOrder
 
+NOBODY_TO_TELL = 21262
 DETECTION_TIMEOUT = 30  # seconds, unless MachineDetectionTimeout says otherwise
+LONGEST = 14_400  # seconds, unless TimeLimit says otherwise
 QUEUE = "calls"
 
 
@@ -28,11 +33,11 @@ def dial(account: Account, form: Form, now: datetime, talk: Range, direction: st
     """A queued call whose path is drawn and begun."""
     sid, index = account.mint("CA")
     chance, chances = draw(account.seed, "call", index), account.plan.chances
-    limit, ring = form.number("TimeLimit", 14400), form.number("Timeout", 60)
+    most, ring = form.number("TimeLimit", LONGEST), form.number("Timeout", 60)
     call = Call(sid, index, direction, form.get("From"), form.get("To"), now, now)
     call.queue_time = round(1000 * account.queued(QUEUE))
     call.target = form.target("StatusCallback", "completed")
-    call.path = call_path(chance, chances, call.to, talk, limit, ring)
+    call.path = call_path(chance, chances, call.to, talk, most, ring)
     if form.get("MachineDetection"):
         found, seconds = answerer(chance, chances, call.to, form.get("MachineDetection"))
         seconds = min(seconds, form.number("MachineDetectionTimeout", DETECTION_TIMEOUT))
@@ -68,7 +73,7 @@ def answer(account: Account, call: Call, now: datetime) -> None:
     if call.detection:
         account.later(
             call.detection.seconds,
-            lambda account, now: _detected(account, call),
+            lambda account, now: _detected(account, call, now),
             wanted=lambda: call.status not in CALL_FINAL,
         )
     _become(account, call, "in-progress", now)
@@ -84,7 +89,9 @@ def end(account: Account, call: Call, status: str, now: datetime) -> None:
     silent = call.status == "queued" and status == "canceled"
     call.status, call.date_updated, call.end_time = status, now, now
     if call.recording:
-        recordings.finish(account, account.recordings[call.recording], call.seconds, now)
+        recording = account.recordings[call.recording]
+        before = (recording.date_created - call.start_time).total_seconds() if call.start_time else 0
+        recordings.finish(account, recording, max(1, round(call.seconds - before)), now)
     transcriptions.stop_all(account, call.sid, now)
     if call.follower:
         call.follower(account, call, now)
@@ -101,6 +108,18 @@ def hang_up(account: Account, call: Call, now: datetime) -> None:
     end(account, call, "completed" if call.status == "in-progress" else "canceled", now)
 
 
+def limit(account: Account, call: Call, seconds: int, now: datetime) -> None:
+    """A call that is not over lasts no longer than so many seconds from its answer."""
+    call.path = tuple(
+        replace(step, after=min(step.after, seconds)) if step.status == "completed" else step for step in call.path
+    )
+    if call.status == "in-progress" and call.start_time:
+        left = seconds - (now - call.start_time).total_seconds()
+        account.later(
+            left, lambda account, now: hang_up(account, call, now), wanted=lambda: call.status not in CALL_FINAL
+        )
+
+
 def _become(account: Account, call: Call, status: str, now: datetime) -> None:
     call.status, call.date_updated = status, now
     _say(account, call, now)
@@ -108,18 +127,20 @@ def _become(account: Account, call: Call, status: str, now: datetime) -> None:
         call.follower(account, call, now)
 
 
-def _detected(account: Account, call: Call) -> None:
+def _detected(account: Account, call: Call, now: datetime) -> None:
     if call.status in CALL_FINAL or call.detection is None:
         return
     call.answered_by = call.detection.answered_by
     if call.detection.target:
         account.say("amd-status", call.sid, "amd", call.detection.target, parameters.amd_status(account, call))
+    elif not call.detection.first:
+        complain(account, NOBODY_TO_TELL, call.sid, Asked("", "POST", {}), now, call.sid)
 
 
 def _say(account: Account, call: Call, now: datetime) -> None:
     if call.target and CALL_EVENTS[call.status] in call.target.events:
         params = parameters.call_status(account, call, call.status, now)
-        kind = "participant-call-status" if call.participant else "call-status"
+        kind: Kind = "participant-call-status" if call.participant else "call-status"
         account.say(kind, call.sid, call.status, call.target, params)
         call.sequence += 1
 

@@ -98,6 +98,15 @@ def join(account: Account, participant: Participant, now: datetime) -> None:
         if conference.record:
             begun = recordings.begin(account, conference.record, now, conference_sid=conference.sid)
             conference.recording = begun.sid
+    if participant.wait and conference.status == "init":
+        entertain(account, participant, participant.wait, "wait")
+
+
+def entertain(account: Account, participant: Participant, target: Target, why: str) -> None:
+    """Ask what to play to one who waits or is on hold; whatever it is, it is heard by nobody here."""
+    whose = {"ConferenceSid": participant.conference_sid}
+    asked = parameters.voice_request(account, account.calls[participant.sid])
+    account.say("wait-request", participant.sid, why, target, {**asked, **whose})
 
 
 def remove(account: Account, participant: Participant, now: datetime) -> None:

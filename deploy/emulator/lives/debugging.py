@@ -7,13 +7,15 @@ https://www.twilio.com/docs/usage/troubleshooting/debugging-event-webhooks
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from deploy.emulator.account import Account, Answer, Callback
 from deploy.emulator.callbacks.debugger import payload
 from deploy.emulator.callbacks.requests import bare
 from deploy.emulator.resources import Asked, CallEvent, Notification
 
-DEBUGGER, MEDIA = "debugger", "media-request"  # kinds of callbacks
+DEBUGGER: Final = "debugger"
+MEDIA: Final = "media-request"
 NO_CONNECTION, NO_USABLE_ANSWER = 11205, 11200
 # Kind of a callback → the code of an answer that is no 2xx; of any other kind it is no usable answer.
 REFUSED: Mapping[str, int] = {

@@ -60,8 +60,9 @@ class _Dialed:
         leg.parent, leg.follower, leg.interrupted = self.call.sid, self.follow, self.taken
         leg.via = self.call.to if inbound else None
         leg.target = form.target("StatusCallback", "completed")
-        if form.get("Url"):
-            self.whispers[leg.sid] = Target(form.get("Url"), form.get("Method", "POST").upper())
+        whisper = form.document("")
+        if whisper:
+            self.whispers[leg.sid] = whisper
         return leg
 
     def follow(self, account: Account, leg: Call, now: datetime) -> None:
@@ -151,6 +152,7 @@ def _enter(account: Account, call: Call, verb: Verb, noun: Verb, now: datetime) 
         muted=form.flag("Muted"),
         coaching=bool(form.get("Coach")),
         call_sid_to_coach=form.get("Coach") or None,
+        wait=form.document("Wait"),
         status="connected",
     )
     account.participants[call.sid] = participant
@@ -163,8 +165,4 @@ def _enter(account: Account, call: Call, verb: Verb, noun: Verb, now: datetime) 
         act(account, call, verb, "dial", parameters.dialed_part(None, "answered"), now)
 
     call.freed = freed
-    wait = Target(form.get("WaitUrl"), form.get("WaitMethod", "POST").upper()) if form.get("WaitUrl") else None
     conferences.join(account, participant, now)
-    if wait and conference.status == "init":
-        music = {**parameters.voice_request(account, call), "ConferenceSid": conference.sid}
-        account.say("wait-request", call.sid, "wait", wait, music)

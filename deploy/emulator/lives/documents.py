@@ -11,6 +11,7 @@ from urllib.parse import urljoin
 from deploy.emulator.account import Account, Answer, Wanted
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.errors import is_url
+from deploy.emulator.faults import Kind
 from deploy.emulator.lives import calls
 from deploy.emulator.lives.debugging import complain
 from deploy.emulator.lives.tables import CALL_FINAL
@@ -29,7 +30,7 @@ def ask(
     what: str,
     more: Mapping[str, str] | None = None,
     *,
-    kind: str = "voice-request",
+    kind: Kind = "voice-request",
 ) -> None:
     """Ask for a document, and perform it. Of a call that is over the answer is not listened to."""
     listens = new_turn(call)
@@ -85,7 +86,7 @@ def turn_to(account: Account, call: Call, verb: Verb, now: datetime) -> None:
         _failed(account, call, Target(url), BAD_URL, now)
 
 
-def _go_to(account: Account, call: Call, url: str, method: str, what: str, more: Mapping[str, str], kind: str) -> None:
+def _go_to(account: Account, call: Call, url: str, method: str, what: str, more: Mapping[str, str], kind: Kind) -> None:
     """Ask there a moment later, so that a document which names itself takes time; at once when the call is over."""
     target = Target(url, method.upper(), fallback=call.answer.fallback if call.answer else None)
     if call.status in CALL_FINAL:

@@ -12,6 +12,7 @@ from urllib.parse import urljoin
 from deploy.emulator.account import Account, Answer
 from deploy.emulator.callbacks import parameters
 from deploy.emulator.errors import is_url
+from deploy.emulator.faults import Kind
 from deploy.emulator.lives import messages
 from deploy.emulator.lives.debugging import complain
 from deploy.emulator.lives.media import attach
@@ -69,7 +70,7 @@ def told(account: Account, text: Text) -> Target | None:
     return text.target if text.service else texted(account, text.to, text.target)
 
 
-def _ask(account: Account, message: Message, target: Target, params: Params, kind: str = "inbound-message") -> None:
+def _ask(account: Account, message: Message, target: Target, params: Params, kind: Kind = "inbound-message") -> None:
     """Ask what to do, and do it; where that fails, ask the fallback, once."""
 
     def hears(account: Account, now: datetime, answer: Answer) -> None:

@@ -110,10 +110,9 @@ def step(account: Account, call: Call, now: datetime) -> None:
 
 def _instruct(account: Account, call: Call, form: Form) -> None:
     """Url counts before Twiml, and both before an application."""
-    fallback = Target(form.get("FallbackUrl"), form.get("FallbackMethod", "POST").upper())
-    application = account.applications.get(form.get("ApplicationSid"))
-    asked = Target(form.get("Url"), form.get("Method", "POST").upper()) if form.get("Url") else application
-    if asked and form.get("FallbackUrl"):
+    asked = form.document("") or account.applications.get(form.get("ApplicationSid"))
+    fallback = form.document("Fallback")
+    if asked and fallback:
         asked = asked._replace(fallback=fallback)
     call.answer, call.twiml = asked, "" if asked else form.get("Twiml")
 

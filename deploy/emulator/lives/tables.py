@@ -5,12 +5,22 @@ their order are the provider's (a message's initial status has no callback); the
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import AfterValidator, NonNegativeFloat
 
 from deploy.emulator.chance import choose
 
-Range = tuple[float, float]
+
+def _rising(limits: tuple[float, float]) -> tuple[float, float]:
+    if limits[0] > limits[1]:
+        raise ValueError("the first of two is not above the second")
+    return limits
+
+
+Range = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]
 
 
 @dataclass(frozen=True)
@@ -134,23 +144,46 @@ MACHINE_ENDS = ("machine_end_beep", "machine_end_silence", "machine_end_other")
 RECORDING_ABSENT_CODE = 12400  # Internal failure: why a recording is missing, when the plan wants one missing
 
 
+def _of(outcomes: Iterable[str]) -> AfterValidator:
+    """Weights of some of these, not all 0."""
+    names = set(outcomes)
+
+    def check(weights: Mapping[str, float]) -> Mapping[str, float]:
+        if unknown := sorted(set(weights) - names):
+            raise ValueError(f"no such outcome {unknown[0]!r}; there are {', '.join(sorted(names))}")
+        if not sum(weights.values()):
+            raise ValueError("one of the weights is above 0")
+        return weights
+
+    return AfterValidator(check)
+
+
+Weights = Mapping[str, NonNegativeFloat]
+
+
 @dataclass(frozen=True)
 class Chances:
     """Weights of outcomes and ranges of durations, in provider seconds. The plan may change any of them."""
 
-    messages: Mapping[str, float] = field(
+    messages: Annotated[Weights, _of(MESSAGE_PATHS)] = field(
         default_factory=lambda: {"delivered": 90, "undelivered": 5, "failed": 3, "sent": 2}
     )
-    calls: Mapping[str, float] = field(
+    calls: Annotated[Weights, _of(CALL_PATHS)] = field(
         default_factory=lambda: {"completed": 85, "busy": 6, "no-answer": 6, "failed": 3}
     )
-    recordings: Mapping[str, float] = field(default_factory=lambda: {"completed": 1})
-    answered_by: Mapping[str, float] = field(
+    recordings: Annotated[Weights, _of(RECORDING_FINAL)] = field(default_factory=lambda: {"completed": 1})
+    answered_by: Annotated[Weights, _of(DETECTION_SECONDS)] = field(
         default_factory=lambda: {"human": 70, "machine_start": 24, "unknown": 5, "fax": 1}
     )
-    receipts: Mapping[str, float] = field(default_factory=lambda: {"read": 60, "delivered": 40})
-    inputs: Mapping[str, float] = field(default_factory=lambda: {"digits": 70, "speech": 20, "nothing": 10})
-    transcriptions: Mapping[str, float] = field(default_factory=lambda: {"completed": 95, "failed": 5})
+    receipts: Annotated[Weights, _of(("read", "delivered"))] = field(
+        default_factory=lambda: {"read": 60, "delivered": 40}
+    )
+    inputs: Annotated[Weights, _of(("digits", "speech", "nothing"))] = field(
+        default_factory=lambda: {"digits": 70, "speech": 20, "nothing": 10}
+    )
+    transcriptions: Annotated[Weights, _of(("completed", "failed"))] = field(
+        default_factory=lambda: {"completed": 95, "failed": 5}
+    )
     call_seconds: Range = (5, 60)
     voicemail_seconds: Range = (3, 30)
     participant_seconds: Range = (20, 60)

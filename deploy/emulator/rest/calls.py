@@ -4,14 +4,14 @@ https://www.twilio.com/docs/voice/api/call-resource
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from deploy.emulator.account import Account
 from deploy.emulator.errors import CALL_FROM, CALL_TO, Reply, is_address, is_sender, is_url, refusal
 from deploy.emulator.forms import Form, Request, within
 from deploy.emulator.lives import recordings
-from deploy.emulator.lives.calls import hang_up, is_full
+from deploy.emulator.lives.calls import LONGEST, hang_up, is_full, limit
 from deploy.emulator.lives.debugging import log
 from deploy.emulator.lives.script import place, redirect
 from deploy.emulator.lives.tables import CALL_FINAL
@@ -21,6 +21,7 @@ from deploy.emulator.rest.finding import existing
 from deploy.emulator.rest.pages import equal, page
 
 WHAT_TO_DO = ("Url", "Twiml", "ApplicationSid")
+CHANGED_URLS: Mapping[str, int] = {"Url": 21205, "FallbackUrl": 21205, "StatusCallback": 21609}
 URLS = ("FallbackUrl", "RecordingStatusCallback", "AsyncAmdStatusCallback")
 
 # In this order, the first that holds is the refusal.
@@ -88,8 +89,9 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
         return refusal(20001, "Status")
     if call.status in CALL_FINAL or (wanted == "canceled" and call.status == "in-progress"):
         return refusal(21220, f"call is {call.status}")
-    if form.get("Url") and not is_url(form.get("Url")):
-        return refusal(21205, form.get("Url"))
+    for name, code in CHANGED_URLS.items():
+        if form.get(name) and not is_url(form.get(name)):
+            return refusal(code, form.get(name))
     if (form.get("Url") or form.get("Twiml")) and call.status != "in-progress":
         return refusal(21220, "call is not in progress, cannot redirect")
     if wanted:
@@ -98,7 +100,9 @@ def update(account: Account, request: Request, now: datetime) -> Reply:
         redirect(account, call, form, now)
     if form.get("StatusCallback"):
         events = call.target.events if call.target else frozenset({"completed"})
-        call.target = Target(form.get("StatusCallback"), form.get("StatusCallbackMethod", "POST"), events)
+        call.target = Target(form.get("StatusCallback"), form.get("StatusCallbackMethod", "POST").upper(), events)
+    if "TimeLimit" in form:
+        limit(account, call, form.number("TimeLimit", LONGEST), now)
     call.date_updated = now
     _log(account, call, form, 200, now)
     return Reply(200, representations.call(account, call))
@@ -115,7 +119,8 @@ def delete(account: Account, request: Request, now: datetime) -> Reply:
 def record(account: Account, request: Request, now: datetime) -> Reply:
     """POST below a live call: begin to record it."""
     call, form = find(account, request), request.form
-    if call.status != "in-progress" or call.recording:
+    running = call.recording and account.recordings[call.recording].status in recordings.RUNNING
+    if call.status != "in-progress" or running:
         return refusal(21220, "call is not in progress, or is recorded already")
     ordered: RecordingOrder = recordings.order(form, "RecordingStatusCallback", "StartCallRecordingAPI")
     recording = recordings.begin(account, ordered, now, call_sid=call.sid)

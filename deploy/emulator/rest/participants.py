@@ -21,6 +21,7 @@ from deploy.emulator.rest.pages import page
 
 CALL_SID = re.compile(r"CA[0-9a-f]{32}\Z")
 URLS = ("ConferenceStatusCallback", "ConferenceRecordingStatusCallback", "AmdStatusCallback", "WaitUrl")
+CHANGED_URLS = ("AnnounceUrl", "HoldUrl", "WaitUrl")
 # A flag → its attribute, and the events of turning it on and off.
 SWITCHES: Mapping[str, tuple[str, str, str]] = {
     "Muted": ("muted", "participant-mute", "participant-unmute"),
@@ -62,6 +63,7 @@ def create(account: Account, request: Request, now: datetime) -> Reply:
         muted=form.flag("Muted"),
         coaching=form.flag("Coaching"),
         call_sid_to_coach=form.get("CallSidToCoach") or None,
+        wait=form.document("Wait"),
     )
     account.participants[call.sid] = participant
     return Reply(201, representations.participant(account, participant))
@@ -87,13 +89,17 @@ def fetch(account: Account, request: Request, now: datetime) -> Reply:
 def update(account: Account, request: Request, now: datetime) -> Reply:
     participant, form = _find(account, request), request.form
     conference = account.conferences[participant.conference_sid]
+    for name in CHANGED_URLS:
+        if form.get(name) and not is_url(form.get(name)):
+            return refusal(21205, form.get(name))
     if form.get("AnnounceUrl"):
-        if not is_url(form.get("AnnounceUrl")):
-            return refusal(21205, form.get("AnnounceUrl"))
         conferences.announce(account, conference, form, participant)
+    music = form.document("Hold")
     for event in _switch(participant, form):
         if participant.joined:
             conferences.say(account, conference, event, now, participant)
+        if participant.joined and music and event == "participant-hold":
+            conferences.entertain(account, participant, music, "hold")
     participant.date_updated = now
     return Reply(200, representations.participant(account, participant))
 

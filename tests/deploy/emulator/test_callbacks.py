@@ -16,7 +16,7 @@ from deploy.emulator.exchange import Exchange
 from deploy.emulator.resources import Target
 from tests.conftest import free_port, until
 from tests.deploy.emulator.conftest import ACCOUNT, PATIENT, SENDER, TOKEN, Answer, Emulator, Receiver, emulating
-from tests.deploy.emulator.virtual import World
+from tests.deploy.emulator.virtual import URL, World
 
 FAILED = "+15005564007"  # one callback: failed
 
@@ -127,6 +127,22 @@ async def test_a_password_in_the_url_is_not_signed(emulator: Emulator, twilio: C
     await until(emulator.quiet)
     (received,) = receiver.requests
     assert received.verified(receiver.base)
+
+
+async def test_a_password_in_the_url_is_told_to_who_asks_for_it_once_more() -> None:
+    """https://www.twilio.com/docs/usage/security: first without, and after a 401 with it."""
+    world = World(answer=lambda request: (204 if "Authorization" in request.headers else 401, ""))
+    world.send(FAILED, StatusCallback=f"{URL}?a=b".replace("https://", "https://us%40er:p%3Aw@"))
+    await world.exchange.move()
+    first, second = world.requests
+    assert "Authorization" not in first.headers
+    assert second.headers == {**first.headers, "Authorization": "Basic dXNAZXI6cDp3"}
+    assert (second.url, second.body) == (first.url, first.body) == (f"{URL}?a=b", first.body)
+    world.send(FAILED)
+    await world.exchange.move()
+    assert len(world.requests) == 3, "there is no password to tell"
+    outcomes = [each["outcomes"] for each in world.exchange.callbacks.deliveries.attempts()]
+    assert outcomes == ["401 204", "401"]
 
 
 async def test_a_public_name_can_be_routed_to_a_local_port_and_stays_the_signed_one(

@@ -160,9 +160,21 @@ async def test_a_forged_request_is_not_the_provider_s_to_complain_of() -> None:
     assert (len(world.requests), codes(world)) == (1, [])
 
 
+async def test_who_answered_is_kept_and_complained_of_where_nobody_is_to_be_told() -> None:
+    line, talk = Line(), '<Pause length="30"/>'
+    asked = {"MachineDetection": "Enable", "AsyncAmd": "true", "To": "+15005572000"}
+    call = line.dial(talk, **asked)
+    told = line.dial(talk, **asked, AsyncAmdStatusCallback=f"{BASE}/amd")
+    line.dial(talk, **{**asked, "AsyncAmd": "false"})
+    await line.move()
+    assert [(each.code, each.about) for each in line.account.notifications.values()] == [(21262, call.sid)]
+    assert (call.answered_by, told.answered_by) == ("human", "human")
+    assert line.told("CallSid", "/amd") == [told.sid]
+
+
 def test_the_readme_names_every_code() -> None:
     told = (ROOT / "deploy/emulator/README.md").read_text().partition("## What goes wrong")[2].partition("\n## ")[0]
-    assert {int(code) for code in re.findall(r"\b1\d{4}\b", told)} == set(COMPLAINTS)
+    assert {int(code) for code in re.findall(r"\b[12]\d{4}\b", told)} == set(COMPLAINTS)
 
 
 async def test_what_a_file_is_that_is_fetched_is_told_over_http_too(

@@ -1,11 +1,12 @@
 """The fault plan: drawn from a seed and a name, and what each fault looks like from outside."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -21,6 +22,7 @@ from deploy.emulator.faults import (
     CallbackFaults,
     CallbackVerdict,
     Forgery,
+    Kind,
     Plan,
     RestFault,
     RestFaults,
@@ -166,6 +168,35 @@ def test_the_readme_shows_every_key_of_the_plan_with_the_outcomes_that_are_drawn
 def test_a_plan_that_names_what_is_not_there_is_refused_by_name(document: Mapping[str, Any], named: str) -> None:
     with pytest.raises(BadPlan, match=f"'{named}'"):
         plan_from(document)
+
+
+@pytest.mark.parametrize(
+    ("document", "wrong"),
+    [
+        ({"callbacks": [1]}, "callbacks: it is names and values"),
+        ({"callbacks": {"duplicate": "lots"}}, "callbacks.duplicate: .* number"),
+        ({"callbacks": {"drop": 1.5}}, "callbacks.drop: .* less than or equal to 1"),
+        ({"callbacks": {"delay_seconds": 5}}, "callbacks.delay_seconds: .* tuple"),
+        ({"callbacks": {"delay_seconds": [5, 1]}}, "callbacks.delay_seconds: .* not above the second"),
+        ({"callbacks": {"kinds": {"message_status": {"drop": 1}}}}, "'message_status'; there are .*message-status"),
+        ({"callbacks": {"kinds": {"call-status": {"drop": -1}}}}, r"kinds.call-status.drop: .* equal to 0"),
+        ({"rest": {"methods": "POST"}}, "rest.methods: .* tuple"),
+        ({"limits": {"calls_per_second": None}}, "limits.calls_per_second: .* number"),
+        ({"limits": {"requests_per_second": -1}}, "limits.requests_per_second: .* equal to 0"),
+        ({"chances": {"messages": {"lost": 1}}}, "chances.messages: .*'lost'; there are delivered"),
+        ({"chances": {"calls": {"busy": 0}}}, "chances.calls: .* above 0"),
+        ({"chances": {"calls": {}}}, "chances.calls: .* above 0"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_place(document: Mapping[str, Any], wrong: str) -> None:
+    with pytest.raises(BadPlan, match=wrong):
+        plan_from(document)
+
+
+def test_the_readme_tells_every_kind_of_callback() -> None:
+    text = (ROOT / "deploy/emulator/README.md").read_text()
+    told = text.partition("The kinds of callbacks are ")[2].partition(".\n")[0]
+    assert re.findall("`([^`]+)`", told) == list(get_args(Kind))
 
 
 async def test_a_duplicate_is_the_same_request_once_more(tmp_path: Path, receiver: Receiver) -> None:

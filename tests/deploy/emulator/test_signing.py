@@ -109,6 +109,30 @@ async def test_a_stale_key_is_the_one_that_was_retired() -> None:
     assert world.exchange.callbacks.deliveries.forged["stale-key"] == len(stale)
 
 
+@pytest.mark.parametrize(
+    ("kind", "sid", "given", "named"),
+    [
+        ("call-status", "CA1", "https://ours.net:8443/a?b=c", "https://ours.net/a?b=c"),
+        ("conference-status", "CF1", "https://ours.net:8443/a", "https://ours.net/a"),
+        ("call-status", "CA1", "http://ours.net:8080/a", "http://ours.net:8080/a"),
+        ("message-status", "SM1", "https://ours.net:8443/a", "https://ours.net:8443/a"),
+        ("fallback", "MM1", "https://ours.net:8443/a", "https://ours.net:8443/a"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_port_of_a_secure_address_is_signed_for_messages_only(
+    kind: str, sid: str, given: str, named: str, method: str
+) -> None:
+    """https://www.twilio.com/docs/usage/security"""
+    made = outgoing(Callback(kind, sid, "any", 1, given, method, {"b": "c d"}), Keys(TOKEN), "1")
+    assert made.url.startswith(given)
+    validator = RequestValidator(TOKEN)  # type: ignore[no-untyped-call]
+    asked = made.url.replace(given, named) if method == "GET" else named
+    said = {} if method == "GET" else {"b": "c d"}
+    expected = validator.compute_signature(asked, said)  # type: ignore[no-untyped-call]
+    assert made.headers["X-Twilio-Signature"] == expected
+
+
 def test_keys_do_not_show_themselves() -> None:
     told = repr(Keys(TOKEN, NEXT, "r" * 32, SHARED))
     assert not any(secret in told for secret in (TOKEN, NEXT, "r" * 32, SECRET))

@@ -87,6 +87,7 @@ func (kept *receiver) ServeHTTP(writer http.ResponseWriter, request *http.Reques
 	came := callback{request.Method, kept.base + request.RequestURI, signature, body}
 	kept.received[path] = append(kept.received[path], came)
 	if document, is := documents[path]; is {
+		writer.Header().Set("Content-Type", "text/xml") // or Go takes TwiML for plain text, and that is said
 		_, _ = io.WriteString(writer, document)
 		return
 	}
