@@ -36,8 +36,8 @@ from processors.domain.fold import change
 from processors.store.opening import open_store
 from processors.stream.batch import Consumed
 from processors.stream.producer import BrokerUnavailable, KafkaProducer, Outgoing
-from tests.chaos.brains import SESSION_TIMEOUT, Brain, Database
 from tests.chaos.node import Node
+from tests.chaos.workers import SESSION_TIMEOUT, Database, Worker, brain_worker
 from tests.conftest import until
 from tests.histories.generator import LIVES, delivered, lived
 from tests.histories.judgement import fired, rules_of
@@ -112,7 +112,7 @@ class Place:
 
     node: Node
     database: Database
-    brains: Sequence[Brain]
+    brains: Sequence[Worker]
     chance: random.Random
     happened: Counter[str] = field(default_factory=Counter)
 
@@ -180,7 +180,7 @@ async def place(tmp_path: Path, seed: int) -> AsyncIterator[Place]:
         "SWITCHHOOK_PROCESSORS_HASH_KEY": "0123456789abcdef",
         **{f"SWITCHHOOK_PROCESSORS_{kind.upper()}_OVERDUE": NEVER for kind in LIVES},
     }
-    brains = [Brain(f"brain-{number}", tmp_path, settings) for number in range(WORKERS)]
+    brains = [brain_worker(f"brain-{number}", tmp_path, settings) for number in range(WORKERS)]
     try:
         for brain in brains:
             await brain.start()

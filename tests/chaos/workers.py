@@ -1,4 +1,4 @@
-"""Several brains on one group and one PostgreSQL, each a process to be killed, frozen and started again."""
+"""Workers on one group and one PostgreSQL, each a process to be killed, frozen and started again."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.chaos.node import ROOT, stopped
@@ -45,25 +45,28 @@ class Database:
         shutil.rmtree(self._place)
 
 
-class Brain:
-    """`python -m processors worker`, on a port of its own."""
+class Worker:
+    """`python -m` with so many arguments, which listens on that port once it works."""
 
-    def __init__(self, name: str, folder: Path, settings: Mapping[str, str]) -> None:
-        self.port = free_port()
+    def __init__(
+        self, name: str, folder: Path, arguments: Sequence[str], settings: Mapping[str, str], port: int
+    ) -> None:
+        self.port = port
         self.log = folder / f"{name}.log"
+        self._command = [sys.executable, "-m", *arguments]
         self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("SWITCHHOOK_")},
             **settings,
-            "SWITCHHOOK_PROCESSORS_PORT": str(self.port),
         }
         self._process: asyncio.subprocess.Process | None = None
         self.is_wanted_dead = True
+        self.is_frozen = False
 
     async def start(self) -> None:
         self.is_wanted_dead = False
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "processors", "worker", cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                *self._command, cwd=ROOT, env=self._environment, stdout=log, stderr=log
             )
         await until(lambda: listens(self.port), 60)
 
@@ -77,10 +80,12 @@ class Brain:
         await self.ended()
 
     async def freeze(self) -> None:
+        self.is_frozen = True
         self.tell(signal.SIGSTOP)
         await stopped(self.pid)
 
     def thaw(self) -> None:
+        self.is_frozen = False
         self.tell(signal.SIGCONT)
 
     async def ended(self) -> int:
@@ -102,3 +107,15 @@ class Brain:
             self.tell(signal.SIGCONT)
             self.tell(signal.SIGTERM)
             await self.ended()
+
+
+def brain_worker(name: str, folder: Path, settings: Mapping[str, str]) -> Worker:
+    """One of the brain's."""
+    port = free_port()
+    return Worker(name, folder, ("processors", "worker"), {**settings, "SWITCHHOOK_PROCESSORS_PORT": str(port)}, port)
+
+
+def action_worker(name: str, folder: Path, settings: Mapping[str, str]) -> Worker:
+    """One of the hands'."""
+    port = free_port()
+    return Worker(name, folder, ("sinks", "actions"), {**settings, "SWITCHHOOK_SINKS_PORT": str(port)}, port)

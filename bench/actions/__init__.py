@@ -1,0 +1,1 @@
+"""The hands beside the bare SDK."""
