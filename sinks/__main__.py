@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -114,6 +115,10 @@ async def serve_actions(settings: Settings, kafka: Kafka) -> int:
         errands=create_errands(twilio, settings.public_base_url, settings.media_store, settings.media_max_bytes),
     )
     topics = (ACTIONS, *SIGHTED, RESULTS, DEAD_LETTERS)
+    # What lives by now, the SDK's modules above all, lives for ever: not to be looked through again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     try:
         return await Worker(
             lambda: create_actions_app(

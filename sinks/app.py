@@ -1,4 +1,4 @@
-"""Two places that wire the hands, one a command: every port is an argument, nothing is made at import."""
+"""The places that wire the hands: every port is an argument, nothing is made at import."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -37,6 +37,9 @@ Asks for an action and waits for what comes of it. Exit codes: 0 done, 1 refused
 no answer in time. Actions:
 """
 
+MOST_READ = 1_000_000
+"""Characters of an action: a record on a topic has no more."""
+
 WIDE = 240
 """Columns where it is no terminal that is written to: whoever reads it wants whole lines."""
 
@@ -140,4 +143,9 @@ def _record(action: Action, prefix: str) -> dict[str, object]:
 
 
 def _text(path: str) -> str:
-    return sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    """Raises Mistaken where there is more of it than of any action."""
+    with sys.stdin if path == "-" else Path(path).open(encoding="utf-8") as file:
+        text = file.read(MOST_READ + 1)
+    if len(text) > MOST_READ:
+        raise Mistaken([f"--file: has more than {MOST_READ:,} characters"])
+    return text

@@ -1,7 +1,8 @@
 """Resources: what stands in a result of what has no topic of its own. Of the provider's properties, those named here.
 
 Numbers that are ours or for sale are nobody's personal data; of any other, the last digits are left. Texts and names of
-people, tokens, and passwords in URLs are left out. Everything may be missing: the provider leaves out what it likes.
+people, tokens, and passwords and queries in URLs are left out. Everything may be missing: the provider leaves out what
+it likes.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from ingest.contract.times import Instant
 Text = Annotated[str, Field(max_length=256)]
 Amount = Annotated[str, Field(max_length=32)]
 Masked = Annotated[str, Field(max_length=5, description="`…` and the last four digits")]
-Url = Annotated[str, Field(max_length=4000, description="without a user's name and password")]
+Url = Annotated[str, Field(max_length=4000, description="without a user's name and password; of a query, `?…` is left")]
 Capabilities = Annotated[Mapping[str, bool], Field(description="voice, sms, mms, fax")]
 
 

@@ -47,8 +47,8 @@ class Claim:
             return False
         if self._until - now <= max(seconds, self._lease * RENEWED_AT):
             with contextlib.suppress(LedgerUnavailable):  # what is left of it may be enough
-                await self._ledger.renew(self._entry.action.id, self._entry.fence, now + self._lease)
-                self._until = now + self._lease
+                is_ours = await self._ledger.renew(self._entry.action.id, self._entry.fence, now + self._lease)
+                self._until = now + self._lease if is_ours else 0.0  # by another's clock it was over before
         return self._clock() < self._until
 
     @contextlib.asynccontextmanager

@@ -191,6 +191,12 @@ def claimed(entry: Entry, start: float, lease: float) -> Entry:
     )
 
 
+def renewed(entry: Entry, fence: int, until: float) -> Entry:
+    """For whoever still has it by that claim."""
+    is_held = entry.state is State.RUNNING and entry.fence == fence
+    return replace(entry, leased_until=until) if is_held else entry
+
+
 def refused(entry: Entry, reason: str, now: float) -> Entry:
     return _news(entry, now, state=State.REFUSED, reason=reason)
 
@@ -285,9 +291,10 @@ def decided(entry: Entry, verdict: Verdict, now: float) -> Entry:
 def retried(entry: Entry, now: float) -> Entry:
     """By a person, of one that was refused or is stuck. The answers of its claims until now end nothing any more.
 
-    Of one whose effect was seen, reading what it made is all that is tried again.
+    Of one whose effect was seen, reading what it made is all that is tried again. What a person has settled is not: its
+    request may have left, and what shows its effect is not taken down any more.
     """
-    if entry.state not in (State.REFUSED, State.STUCK) or entry.is_forgotten:
+    if entry.state not in (State.REFUSED, State.STUCK) or entry.reason == "decided" or entry.is_forgotten:
         return entry
     return replace(
         _waits(entry, now),

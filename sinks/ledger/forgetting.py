@@ -12,6 +12,8 @@ from sinks.ledger.tending import Answer, asked_of
 
 NOT_REACHED = """Not reached, and to be seen to apart from this:
   - whether the person has opted out: a STOP stays in force
+  - ids that whoever asked made of a number, and which number of ours was sent from: those stay known
+  - numbers that are written without their plus sign, such as in the query of a URL
   - the state, and what Kafka still holds: `python -m processors forget` does the one and tells of the other
   - the provider: `messages.delete`, `messages.update` and `recordings.delete` do that"""
 

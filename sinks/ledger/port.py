@@ -63,8 +63,9 @@ class Ledger(Protocol):
         """
         ...
 
-    async def renew(self, action_id: str, fence: int, until: float) -> None:
-        """One that takes long is still under way: its lease lasts until then, if that claim still runs."""
+    async def renew(self, action_id: str, fence: int, until: float) -> bool:
+        """One that takes long is still under way: its lease lasts until then, if that claim still runs; whether it
+        does."""
         ...
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None: ...
@@ -185,10 +186,8 @@ class MemoryLedger:
             if entry.action.type in REACHING and entry.state in COUNTED and entry.performed_at > now - HOUR
         )
 
-    async def renew(self, action_id: str, fence: int, until: float) -> None:
-        entry = self.entries[action_id]
-        if entry.state is State.RUNNING and entry.fence == fence:
-            self._put([replace(entry, leased_until=until)])
+    async def renew(self, action_id: str, fence: int, until: float) -> bool:
+        return bool(self._change([action_id], partial(steps.renewed, fence=fence, until=until)))
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         for settlement in settlements:

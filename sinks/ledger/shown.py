@@ -11,7 +11,8 @@ from processors.contract.phone import masked
 ERROR_PAGE = "https://www.twilio.com/docs/api/errors/{code}"
 
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
-_ADDRESS = re.compile(r"(?:[a-z]+:)?\+?[0-9*]{3,}")
+_ADDRESS = re.compile(r"(?:[a-z]+:)?\+[0-9*]{3,}")
+"""Without its plus it may as well be a code that somebody was sent."""
 
 
 def error_page(code: int | None) -> str | None:

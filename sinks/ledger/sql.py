@@ -8,7 +8,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -24,7 +24,7 @@ from sinks.ledger.port import Claimed, Erased, Expired, LedgerUnavailable, Stand
 from sinks.ledger.statements import MOVING, STATEMENTS
 
 AT_ONCE = 500
-"""Leases that are ended in one transaction, and rows that are forgotten, at most."""
+"""Leases that are ended in one transaction, and rows that are looked at to forget somebody, at most."""
 
 _MOVED: Callable[[Entry], tuple[Any, ...]] = attrgetter(*MOVING[2:-2])
 """What is written as it is; before it come state and lane, after it whether and until when it is told."""
@@ -98,12 +98,8 @@ class SqlLedger:
                     await transaction.put((ask.update, _updates(judged)), (ask.fill, filled))
         return claimed_of(judged)
 
-    async def renew(self, action_id: str, fence: int, until: float) -> None:
-        def renewed(entry: Entry) -> Entry:
-            is_held = entry.state is State.RUNNING and entry.fence == fence
-            return replace(entry, leased_until=until) if is_held else entry
-
-        await self._change([action_id], renewed)
+    async def renew(self, action_id: str, fence: int, until: float) -> bool:
+        return bool(await self._change([action_id], partial(steps.renewed, fence=fence, until=until)))
 
     async def settle(self, settlements: Sequence[Settlement], now: float) -> None:
         by_id: dict[str, list[Settlement]] = {}
@@ -203,20 +199,20 @@ class SqlLedger:
         return bool(await self._change([action_id], lambda entry: steps.retried(entry, now)))
 
     async def forget(self, number: str, *, only_count: bool = False) -> Erased:
-        scrubbed = left = position = 0
-        while True:  # the text is in no index: all of the table is read, some of it in one transaction
+        scrubbed, left, last = 0, 0, ""
+        while True:  # the text is in no index: all of the table is read, a stretch of it in one transaction
             with told():
+                [(end,)] = await self._database.fetch(self._ask.stretch, last, AT_ONCE)
+                if end is None:
+                    return Erased(scrubbed, left)
                 async with self._database.begin() as transaction:
-                    rows = await transaction.fetch(self._ask.about, number, position, AT_ONCE)
-                    about = [each for row in rows if steps.is_about(each := _entry(row[1:]), number)]
+                    rows = await transaction.fetch(self._ask.about, number, last, end)
+                    about = [entry for entry in map(_entry, rows) if steps.is_about(entry, number)]
                     done = [after for entry in about if (after := steps.forgotten(entry)) is not entry]
                     if done and not only_count:
                         texts = [(each.action.id, written(each.action), each.action.account_sid) for each in done]
                         await transaction.put((self._ask.forget, texts))
-            scrubbed, left = scrubbed + len(done), left + len(about) - len(done)
-            if len(rows) < AT_ONCE:
-                return Erased(scrubbed, left)
-            position = int(rows[-1][0])
+            scrubbed, left, last = scrubbed + len(done), left + len(about) - len(done), end
 
     async def stop(self, reason: str | None, now: float) -> None:
         with told():

@@ -76,8 +76,10 @@ class Statements:
     """(state, how many): rows of STORED."""
     entry: str
     """(id): its row of STORED."""
+    stretch: str
+    """(after, how many): the last id of that many, None after the last."""
     about: str
-    """(text, after, how many): position, and STORED, of those in which the text occurs, by position; locked."""
+    """(text, after, last): rows of STORED, by id, in which the text occurs, locked in the order of their ids."""
     forget: str
     """(id, action, lane): scrubbed."""
     stopped: str
@@ -134,10 +136,8 @@ _COUNTS = f"SELECT state, count(*), min(since) FROM actions WHERE {OPEN} GROUP B
 _LISTED = f"SELECT {_STORED} FROM actions WHERE state = $1 ORDER BY position LIMIT $2"
 _ENTRY = f"SELECT {_STORED} FROM actions WHERE id = $1"
 _TEXT = "action || coalesce(observation, '') || coalesce(resources, '')"
-_ABOUT = (
-    f"SELECT position, {_STORED} FROM actions WHERE position > $2 AND {{find}}({_TEXT}, $1) > 0 "
-    "ORDER BY position LIMIT $3"
-)
+_STRETCH = "SELECT max(id) FROM (SELECT id FROM actions WHERE id > $1 ORDER BY id LIMIT $2) AS stretch"
+_ABOUT = f"SELECT {_STORED} FROM actions WHERE id > $2 AND id <= $3 AND {{find}}({_TEXT}, $1) > 0 ORDER BY id"
 _FORGET = (
     "UPDATE actions SET action = {action}, ordering_key = {id}, recipient = NULL, lane = {lane}, observation = NULL, "
     "resources = NULL"
@@ -207,6 +207,7 @@ def _postgres() -> Statements:
         counts=_COUNTS,
         listed=_LISTED,
         entry=_ENTRY,
+        stretch=_STRETCH,
         about=f"{_ABOUT.format(find='strpos')} FOR UPDATE",
         forget=f"{_FORGET.format(action='given.action', id='given.id', lane='given.lane')} "
         f"FROM {_given(ACTIONS, ('id', 'action', 'lane'))} WHERE actions.id = given.id",
@@ -245,6 +246,7 @@ def _sqlite() -> Statements:
         counts=_COUNTS,
         listed=_LISTED.replace("$", "?"),
         entry=_ENTRY.replace("$", "?"),
+        stretch=_STRETCH.replace("$", "?"),
         about=_ABOUT.format(find="instr").replace("$", "?"),
         forget=f"{_FORGET.format(action='?2', id='?1', lane='?3')} WHERE id = ?1",
         stopped=_STOPPED,

@@ -17,8 +17,9 @@ from sinks.ledger.port import Ledger, LedgerUnavailable
 from sinks.ledger.shown import error_page, parameters
 
 SHOWN = 100
+UNTRIED = "it is neither refused nor stuck, or settled by a person, or forgotten"
 
-_NUMBER = re.compile(r"\+[0-9]{7,15}")
+_NUMBER = re.compile(r"(?<![0-9A-Za-z])\+?[0-9]{7,15}(?![0-9A-Za-z])")
 """Other producers may make an ordering key of one."""
 
 Answer = tuple[Sequence[str], int]
@@ -95,9 +96,7 @@ async def _answer(chosen: argparse.Namespace, ledger: Ledger, now: float) -> Ans
             return ["taken back" if is_done else "it does not wait, or nobody asked for it"], 0 if is_done else 1
         case "retry":
             is_done = await ledger.retry(chosen.id, now)
-            return [
-                "waits to be performed again" if is_done else "it is neither refused nor stuck"
-            ], 0 if is_done else 1
+            return ["waits to be performed again" if is_done else UNTRIED], 0 if is_done else 1
         case "settle":
             is_done = await ledger.decide(chosen.id, Verdict(chosen.verdict), now)
             return ["settled" if is_done else "it is neither unknown nor stuck"], 0 if is_done else 1

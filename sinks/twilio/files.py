@@ -118,7 +118,7 @@ async def _read(answer: httpx.Response, action_type: str, start: int, validator:
     begins, size = 0, _number(headers.get("Content-Length"))
     if answer.status_code == 206:
         part = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        if part is None or int(part[1]) != start or _validator(headers) not in (None, validator):
+        if part is None or int(part[1]) != start or _validator(headers) != validator:
             return Changed()
         begins, size = start, int(part[3])
     if size is None and headers.get("Transfer-Encoding") != "chunked":

@@ -60,6 +60,9 @@ class Lost:
     http_status: int | None = None
 
 
+_DIGITS = 7
+"""As many in a count of seconds are no count any more."""
+
 Reply = Done | Listed | Refused | NotYet | Lost
 
 
@@ -98,7 +101,8 @@ def confirm(action_type: str, refused: Refused, found: Reply) -> Reply:
 
 def _seconds(retry_after: str | None) -> float | None:
     """Only a count of seconds; a date would need a clock. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after"""
-    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+    is_count = retry_after and retry_after.isascii() and retry_after.isdigit() and len(retry_after) < _DIGITS
+    return float(retry_after) if retry_after and is_count else None
 
 
 def _object(text: str) -> Mapping[str, object]:

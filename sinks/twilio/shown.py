@@ -127,9 +127,9 @@ def summary(model: type[BaseModel], body: Mapping[str, object]) -> Summary:
 
 
 def _plain(value: object) -> object:
-    """Amounts come as numbers and as texts, capabilities in any case, and URLs with passwords."""
+    """Amounts come as numbers and as texts, capabilities in any case, and URLs with passwords and tokens."""
     if isinstance(value, str):
-        return _USERINFO.sub("", value)
+        return _QUERY.sub(r"\g<place>?…", _USERINFO.sub("", value))
     if isinstance(value, Mapping):
         return {str(name).lower(): each for name, each in value.items()}
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
@@ -145,6 +145,7 @@ def _unless_address(name: object) -> object:
 
 
 _USERINFO = re.compile(r"(?<=://)[^/?#@]*@")
+_QUERY = re.compile(r"(?<=://)(?P<place>[^?#]*)\?.*", re.DOTALL)
 _PRIVATE: Mapping[tuple[str, str], Callable[[object], object]] = {
     ("caller_id", "phone_number"): _masked,
     ("verification", "phone_number"): _masked,

@@ -23,6 +23,10 @@ TOLD = 50
 Cells = Mapping[str, str]
 
 
+class Changed(Exception):
+    """The file is another than the one that was checked."""
+
+
 class Wording(NamedTuple):
     """What every row says: `columns` are the parameters that columns hold, by column; `fixed` is the same for all;
     `body` and `variables` are filled from columns; `row_key` is the column that tells rows apart, if one does."""
@@ -50,14 +54,20 @@ class Batch:
     numbers: Mapping[str, int] = field(default_factory=dict)
 
     def actions(self) -> Iterator[tuple[int, CreateMessage]]:
-        """Each row's number, and what is asked for. Raises Mistaken where it is no longer the file that was checked."""
-        if stamp(self.path) != self.stamp:
-            raise Mistaken([f"{self.path}: changed while it was read"])
+        """Each row's number, and what is asked for. Raises Changed, also on the way: a long file takes hours."""
+        if not self._is_same():
+            raise Changed
         for row in rows(self.path, self.delimiter, len(self.wording.header)):
-            if isinstance(row, Broken):
-                raise Mistaken([f"{self.path}: changed while it was read"])
+            if isinstance(row, Broken) or not self._is_same():
+                raise Changed
             cells = dict(zip(self.wording.header, row.cells, strict=True))
             yield row.number, _action(self, row, cells)
+
+    def _is_same(self) -> bool:
+        try:
+            return stamp(self.path) == self.stamp
+        except OSError:
+            return False
 
     def number(self, action_id: str) -> int | None:
         """The row that an id is of; None for one of another batch."""
@@ -113,7 +123,7 @@ def prepared(
         if not allow_duplicates:
             seen.add(content)
         if wording.row_key is not None:
-            mark = _mark(cells[wording.row_key])
+            mark = _mark(cells[wording.row_key], hash_key)
             if mark in numbers:
                 mistakes.add(row.line, f"has the {wording.row_key} of one before: it tells rows apart")
             numbers[mark] = row.number
@@ -151,7 +161,7 @@ def _action(batch: Batch, row: Row, cells: Cells) -> CreateMessage:
         document["body"] = wording.body.filled(cells)
     if wording.variables:
         document["content_variables"] = {name: each.filled(cells) for name, each in wording.variables.items()}
-    mark = _mark(cells[wording.row_key]) if wording.row_key is not None else str(row.number)
+    mark = _mark(cells[wording.row_key], batch.hash_key) if wording.row_key is not None else str(row.number)
     document |= {"type": TYPE, "id": batch.prefix + mark, "account_sid": batch.account_sid}
     document["ordering_key"] = key(document, batch.hash_key)
     return CreateMessage.model_validate(document)
@@ -168,10 +178,11 @@ def _value(option: Option, cell: str) -> object:
     return cell
 
 
-def _mark(cell: str) -> str:
+def _mark(cell: str, hash_key: bytes | None) -> str:
+    """Keyed, since a cell may be a number, of which there are few enough to try them all. Raises ValueError."""
     if not cell:
         raise ValueError("its key is empty")
-    return hashlib.sha256(cell.encode()).hexdigest()[:16]
+    return hashlib.blake2b(cell.encode(), key=hash_key or b"", digest_size=8).hexdigest()
 
 
 def _fingerprint(action: CreateMessage) -> int:

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from ingest.contract.codec import Undecodable
 from ingest.contract.kafka import Kafka
 from processors.stream.producer import BrokerUnavailable, KafkaProducer
-from sinks.acting.bulk.batch import TYPE, Batch, Wording, prepared
+from sinks.acting.bulk.batch import TYPE, Batch, Changed, Wording, prepared
 from sinks.acting.bulk.sending import At, Progress, send
 from sinks.acting.bulk.table import header
 from sinks.acting.bulk.templates import InvalidTemplate, Template, template
@@ -38,6 +39,7 @@ from sinks.acting.reading import (
 )
 
 AHEAD = 1000
+CHANGED = "the file has changed since it was checked"
 
 _NAME = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _DESCRIPTION = f"""{BULK_SAYS}
@@ -55,7 +57,8 @@ def parser() -> Parser:
     made.add_argument("--delimiter", default=",", help="between cells; TAB for tabulators, else a comma")
     made.add_argument("--ignore-columns", action="store_true", help="those that are no parameter and are named nowhere")
     made.add_argument("--allow-duplicates", action="store_true", help="the same text to the same recipient, twice")
-    made.add_argument("--batch", metavar="NAME", help="else named after the file's content and what is said")
+    named = "with --key: its rows are asked for once, even if file or text change; else named after both of these"
+    made.add_argument("--batch", metavar="NAME", help=named)
     made.add_argument("--key", metavar="COLUMN", help="tells rows apart, whatever their order; else their number does")
     made.add_argument("--ahead", type=int, default=AHEAD, help=f"rows asked for before their outcome; else {AHEAD}")
     made.add_argument(
@@ -83,6 +86,10 @@ def run(words: Sequence[str], whom: Whom, kafka: Kafka, console: Console) -> int
             asyncio.run(_send(batch, kafka, progress, None if chosen.no_wait else chosen.ahead, chosen.wait))
         except KeyboardInterrupt:
             why = "stopped"
+        except Changed:
+            why = CHANGED
+        except Undecodable:
+            why = "an outcome is in words of another version than this command's"
         except BrokerUnavailable as error:
             why = f"Kafka does not answer ({in_short(error)})"
         progress.close()
@@ -100,6 +107,10 @@ def batch_of(chosen: argparse.Namespace, mistakes: list[str], whom: Whom) -> Bat
         mistakes.append("--delimiter: is one character, or TAB")
     if chosen.ahead < 1:
         mistakes.append("--ahead: is at least 1")
+    if chosen.batch is not None and chosen.key is None:
+        mistakes.append("--batch: needs --key: once the file changes, a row's number is another row's")
+    if chosen.key is not None and whom.hash_key is None:
+        mistakes.append("--key: needs SWITCHHOOK_PROCESSORS_HASH_KEY: ids are in logs, and no cell may be told by them")
     if chosen.out is not None and chosen.out.resolve() == chosen.file.resolve():
         mistakes.append("--out: is the file that is read")
     if chosen.batch is not None and not _NAME.fullmatch(chosen.batch):
@@ -206,7 +217,11 @@ def _tell(batch: Batch, progress: Progress, why: str | None, *, as_json: bool) -
         print(json.dumps({"batch": batch.prefix.rstrip("-"), "rows": batch.count, **counts, "stopped": why}))
         return
     print(f"{batch.count:,} rows: {_counted(progress)} (ids {batch.prefix}…)")
-    if progress.ended < batch.count:
+    if why == CHANGED:
+        print(
+            f"{why}: as it was, it goes on from here; as it is, it is another batch, but for --batch", file=sys.stderr
+        )
+    elif progress.ended < batch.count:
         print(f"{f'{why}: ' if why else ''}the same command goes on from here", file=sys.stderr)
 
 

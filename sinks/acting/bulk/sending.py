@@ -130,9 +130,9 @@ async def send(
             while progress.ended < batch.count:
                 room = AT_ONCE if ahead is None else min(AT_ONCE, ahead - progress.ahead)
                 chunk = list(islice(_open(rows, progress), max(0, room)))
-                await producer.publish([outgoing(action, prefix) for _, action in chunk])
                 for number, _ in chunk:
-                    progress.published(number)
+                    progress.published(number)  # of what breaks off on the way nobody knows how far it came
+                await producer.publish([outgoing(action, prefix) for _, action in chunk])
                 if ahead is None and not chunk:
                     return
                 if ahead is not None:

@@ -1,6 +1,7 @@
 """The table: a CSV file, read row after row, with the line of each. What cannot be read is told with its line."""
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,9 @@ from sinks.acting.mistakes import Mistaken
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
+_NUMBER = re.compile(r"(?:[a-z]+:)?\+?[(]?\d(?:[ ().-]*\d){6,14}")
+LONGEST = 1 << 20
+"""Bytes of a line."""
 
 
 class Row(NamedTuple):
@@ -43,6 +47,8 @@ def header(path: Path, delimiter: str) -> Sequence[str]:
     if isinstance(first, Broken):
         raise Mistaken([f"{path}: line {first.line}: {first.said}"])
     names = [name.strip() for name in first[1]]
+    if any(_NUMBER.fullmatch(name) for name in names):  # before any of them is told
+        raise Mistaken([f"{path}: holds a number in its first row, which names the columns"])
     other = next((each for each in (";", "\t", ",") if each != delimiter and each in names[0]), None)
     mistakes = []
     if len(names) == 1 and other is not None:
@@ -73,7 +79,9 @@ def _cells(path: Path, delimiter: str) -> Iterator[tuple[int, Sequence[str]] | B
 
     def lines() -> Iterator[str]:
         with path.open("rb") as file:
-            for at, line in enumerate(file, 1):
+            for at, line in enumerate(iter(lambda: file.readline(LONGEST), b""), 1):
+                if len(line) == LONGEST and not line.endswith(b"\n"):
+                    raise csv.Error(f"a line has more than {LONGEST:,} bytes")
                 try:
                     yield line.removeprefix(_BOM if at == 1 else b"").decode()
                 except UnicodeDecodeError:

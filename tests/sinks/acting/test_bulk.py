@@ -114,6 +114,15 @@ async def test_what_was_asked_for_and_has_no_outcome_yet_is_asked_for_again_unde
     assert len(topics.done) == COUNT
 
 
+async def test_what_broke_off_while_it_was_asked_for_is_not_said_to_be_new(batch: Batch) -> None:
+    at = progress(batch)
+    topics = Answers(kills_after=7)
+    with pytest.raises(asyncio.CancelledError):
+        await send(batch, MemoryLog(topics, TOPICS), topics, "comms", at, ahead=10, seconds=5.0)
+    assert len(set(topics.asked())) == 7
+    assert COUNT - at.counts[At.NEW] >= 7
+
+
 async def test_outcomes_are_counted_and_written_without_numbers(batch: Batch, tmp_path: Path) -> None:
     topics = Answers()
     refused, lost = f"{batch.prefix}3", f"{batch.prefix}4"

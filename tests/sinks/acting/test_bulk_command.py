@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from ingest.contract.codec import Undecodable
 from ingest.contract.kafka import Kafka
 from processors.stream.producer import BrokerUnavailable
 from sinks.acting.bulk import command
-from sinks.acting.bulk.batch import Batch
+from sinks.acting.bulk.batch import Batch, Changed
 from sinks.acting.bulk.sending import At, Progress
 from tests.sinks.acting.given import OURS, WHOM
 
@@ -65,6 +66,7 @@ def test_it_says_how_it_ended(
     [
         (KeyboardInterrupt(), "stopped"),
         (BrokerUnavailable("KafkaTimeoutError: secret"), "Kafka does not answer (KafkaTimeoutError)"),
+        (Undecodable("version", "secret"), "an outcome is in words of another version than this command's"),
     ],
 )
 def test_what_was_stopped_says_so_and_keeps_what_it_knows(
@@ -77,6 +79,13 @@ def test_what_was_stopped_says_so_and_keeps_what_it_knows(
     assert ran([At.DONE], "--json", then=then) == 3
     told = json.loads(capsys.readouterr().out)
     assert (told["rows"], told["done"], told["new"], told["stopped"]) == (3, 1, 2, why)
+
+
+def test_a_file_that_changed_is_not_said_to_go_on(ran: Ran, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran([At.DONE], then=Changed()) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f"{command.CHANGED}: as it was, it goes on from here; as it is, it is another batch")
+    assert "the same command" not in said
 
 
 def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(ran: Ran) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from processors.contract.actions import CreateMessage
-from sinks.acting.bulk.batch import TOLD, Batch
+from sinks.acting.bulk.batch import TOLD, Batch, Changed
 from sinks.acting.bulk.command import batch_of, parser
+from sinks.acting.bulk.table import LONGEST
 from sinks.acting.bulk.templates import InvalidTemplate, template
 from sinks.acting.mistakes import Mistaken
 from sinks.acting.reading import Whom, unknown_of
@@ -115,6 +116,12 @@ def test_every_mistake_of_every_row_is_told_with_its_line(file: Path) -> None:
         ("to,name\n", (), "line 2: is where the first row would be: there is none"),
         ("to,name,name\n", (), "two columns are called name"),
         ("to,,name\n", (), "column 2 has no name"),
+        (f"{ANN},Ann\n", (), "holds a number in its first row"),
+        (
+            b"to,name\n" + b"x" * LONGEST + b"\n",
+            (),
+            f"line 2: is no CSV from here on: a line has more than {LONGEST:,}",
+        ),
         ("to;name\n", (), "columns are parted by ';': say --delimiter ';'"),
         ("to\tname\n", (), "columns are parted by '\\t': say --delimiter TAB"),
         ("to,name\n".encode("utf-16"), (), "is UTF-16: save it as UTF-8"),
@@ -125,7 +132,7 @@ def test_every_mistake_of_every_row_is_told_with_its_line(file: Path) -> None:
         (f"to,name,body\n{ANN},Ann,x\n", (), "column body: is said by an option too"),
         (f"to\n{ANN}\n", (), "--body-template: there is no column name"),
         (f"to,name\n{ANN},Ann\n", ("--key", "id"), "--key: there is no column id"),
-        (f"to,name\n{ANN},Ann\n", ("--batch", "a b"), "--batch: is made of letters"),
+        (f"to,name\n{ANN},Ann\n", ("--key", "name", "--batch", "a b"), "--batch: is made of letters"),
         (f"to,name\n{ANN},Ann\n", ("--ahead", "0"), "--ahead: is at least 1"),
         (f"to,name\n{ANN},Ann\n", ("--colour", "red"), "--colour: there is no such option"),
         (f"to,name\n{ANN},Ann\n", ("--out", "people.csv"), "--out: is the file that is read"),
@@ -146,8 +153,19 @@ def test_of_many_mistakes_the_first_are_told(file: Path) -> None:
 def test_a_file_that_changes_after_it_was_checked_is_not_asked_for(file: Path) -> None:
     made = batch(file, f"to,name\n{ANN},Ann\n", *HELLO)
     file.write_text(f"to,name\n{BOB},Ann Marie\n")
-    with pytest.raises(Mistaken, match="changed while it was read"):
+    with pytest.raises(Changed):
         actions(made)
+    file.unlink()
+    with pytest.raises(Changed):
+        actions(made)
+
+
+def test_nor_is_what_follows_once_it_changes_on_the_way(file: Path) -> None:
+    made = batch(file, f"to,name\n{ANN},Ann\n{BOB},Bob\n", *HELLO).actions()
+    assert next(made)[1].to == ANN
+    file.write_text(f"to,name\n{ANN},Ann\n{BOB},Eve\n{BOB},Bob\n")
+    with pytest.raises(Changed):
+        next(made)
 
 
 def test_who_is_told_the_same_twice_is_noticed(file: Path) -> None:
@@ -177,11 +195,25 @@ def test_a_row_has_the_same_id_whenever_the_same_is_said(file: Path) -> None:
         batch(file, text, *FROM, "--body-template", "Bye {name}"),
         batch(file, f"to,name\n{ANN},Anna\n", *HELLO),
         batch(file, text, *HELLO, "--account", OTHER),
-        batch(file, text, *HELLO, "--batch", "may"),
+        batch(file, text, *HELLO, "--batch", "may", "--key", "to"),
     ]
     assert len({first.prefix, *(each.prefix for each in others)}) == 5
-    named = batch(file, f"to,name\n{ANN},Anna\n", *HELLO, "--batch", "may")
-    assert named.prefix == others[-1].prefix, "its name is what a batch is"
+    named = batch(file, f"to,name\n{ANN},Anna\n", *HELLO, "--batch", "may", "--key", "to")
+    assert list(named.ids()) == list(others[-1].ids()), "its name is what a batch is, and its key what a row is"
+
+
+def test_a_name_without_a_key_would_take_a_row_for_another(file: Path) -> None:
+    [line] = mistakes(file, f"to,name\n{ANN},Ann\n", *HELLO, "--batch", "may")
+    assert line.startswith("--batch: needs --key")
+
+
+def test_no_id_tells_what_a_key_is(file: Path) -> None:
+    text, words = f"to,name\n{ANN},Ann\n", (*HELLO, "--key", "to", "--batch", "may")
+    [ours] = actions(batch(file, text, *words))
+    [theirs] = actions(batch(file, text, *words, whom=WHOM._replace(hash_key=b"another key for hashes")))
+    assert ours.id != theirs.id, "whoever does not know the key cannot try all numbers"
+    with pytest.raises(Mistaken, match="--key: needs SWITCHHOOK_PROCESSORS_HASH_KEY"):
+        batch(file, text, *words, whom=WHOM._replace(hash_key=None))
 
 
 def test_an_id_is_of_one_row_of_one_batch(file: Path) -> None:

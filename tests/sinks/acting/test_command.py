@@ -198,3 +198,10 @@ def test_the_whole_way(act: Any, tmp_path: Path) -> None:
     assert len(json.loads(act("messages.list", "--json")[1])["observations"]) == 31
     code, said, _ = act("calls.list", "--no-wait", "--id", "later")
     assert (code, said) == (0, "later\n")
+
+
+def test_a_file_is_no_longer_than_an_action_may_be(tmp_path: Path, act: Any) -> None:
+    file = tmp_path / "action.json"
+    file.write_text(" " * (command.MOST_READ + 1))
+    code, _, told = act("--file", str(file))
+    assert (code, "--file: has more than 1,000,000 characters" in told) == (2, True)

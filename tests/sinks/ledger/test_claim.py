@@ -22,11 +22,11 @@ class Counting(MemoryLedger):
     renewals = 0
     is_away = False
 
-    async def renew(self, action_id: str, fence: int, until: float) -> None:
+    async def renew(self, action_id: str, fence: int, until: float) -> bool:
         if self.is_away:
             raise LedgerUnavailable("told to be")
         self.renewals += 1
-        await super().renew(action_id, fence, until)
+        return await super().renew(action_id, fence, until)
 
 
 async def never(attempt: int) -> None:
@@ -65,6 +65,20 @@ async def test_it_is_over_for_good_once_nobody_asked_in_time() -> None:
     clock.now += LEASE
     assert not await mine.kept()
     assert ledger.renewals == 0, "another may have it by now"
+
+
+@pytest.mark.parametrize("claims", [False, True])
+async def test_it_is_over_for_good_once_another_has_it_by_whichever_clock(claims: bool) -> None:
+    ledger, clock = MemoryLedger(), Clock()
+    mine = await claimed(ledger, clock)
+    ahead = NOW + LEASE  # of a worker whose clock is fast
+    await ledger.expire(ahead, SETTLE)
+    if claims:
+        assert await claim(ledger, now=ahead)
+    clock.now += LEASE / 2
+    assert not await mine.kept()
+    clock.now += LEASE / 10
+    assert not await mine.kept()
 
 
 async def test_a_ledger_that_is_away_does_not_prolong_it() -> None:
@@ -109,8 +123,9 @@ async def test_a_ledger_that_answers_too_late_has_not_kept_it() -> None:
     ledger, clock = MemoryLedger(), Clock()
     mine = await claimed(ledger, clock)
 
-    async def slowly(action_id: str, fence: int, until: float) -> None:
+    async def slowly(action_id: str, fence: int, until: float) -> bool:
         clock.now += 2 * LEASE
+        return True
 
     ledger.renew = slowly  # type: ignore[method-assign]
     clock.now += LEASE / 2

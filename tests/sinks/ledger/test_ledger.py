@@ -172,11 +172,11 @@ async def test_a_lease_that_is_renewed_lasts(ledger: Ledger) -> None:
     await ledger.record([fetch("a"), fetch("b")], NOW)
     await claimed(ledger, limit=1)
     for name, fence in (("a", 1), ("b", 0), ("b", 1), ("a", 1)):
-        await ledger.renew(name, fence, NOW + 2 * LEASE)
-    await ledger.renew("a", 2, NOW + 9 * LEASE)  # another claim than the one that runs
+        assert await ledger.renew(name, fence, NOW + 2 * LEASE) == (name == "a")
+    assert not await ledger.renew("a", 2, NOW + 9 * LEASE), "another claim than the one that runs"
     assert list((await ledger.expire(NOW + LEASE, SETTLE)).again) == []
     assert list((await ledger.expire(NOW + 2 * LEASE, SETTLE)).again) == ["recordings.fetch"]
-    await ledger.renew("a", 1, NOW + 9 * LEASE)  # it does not run any more
+    assert not await ledger.renew("a", 1, NOW + 9 * LEASE), "it does not run any more"
     assert await claimed(ledger, NOW + 2 * LEASE) == ["b", "a"]
 
 

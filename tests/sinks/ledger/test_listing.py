@@ -70,9 +70,9 @@ async def test_a_list_that_is_under_way_keeps_its_lease(monkeypatch: pytest.Monk
     seen: list[float] = []
 
     class Watched(MemoryLedger):
-        async def renew(self, action_id: str, fence: int, until: float) -> None:
+        async def renew(self, action_id: str, fence: int, until: float) -> bool:
             seen.append(until)
-            await super().renew(action_id, fence, until)
+            return await super().renew(action_id, fence, until)
 
     async with desk(script, ledger=Watched()) as at:
         await at.ask(listing())

@@ -1,6 +1,6 @@
 """Performed again because a person says so: what was refused or is stuck, and nothing that may have had an effect."""
 
-from sinks.ledger.entries import Search, Settlement, Sought, State
+from sinks.ledger.entries import Search, Settlement, Sought, State, Verdict
 from sinks.ledger.port import Ledger
 from tests.sinks.ledger.given import NOW, SETTLE, SID, claim, claimed, fetch, message, news
 
@@ -57,6 +57,14 @@ async def test_nothing_else_is(ledger: Ledger) -> None:
     assert [await ledger.retry(name, NOW) for name in ("a", "b", "nobody")] == [False, False, False]
     await ledger.settle([Settlement("a", State.DONE, resource_sid=SID)], NOW)
     assert not await ledger.retry("a", NOW)
+
+
+async def test_what_a_person_has_settled_is_not(ledger: Ledger) -> None:
+    await ledger.record([message("a")], NOW)
+    await claim(ledger)
+    await ledger.settle([Settlement("a", State.UNKNOWN, due=NOW + SETTLE)], NOW)
+    assert await ledger.decide("a", Verdict.REFUSED, NOW)
+    assert not await ledger.retry("a", NOW), "its request may have left, and what shows it is not looked for any more"
 
 
 async def test_what_is_past_its_time_is_refused_again(ledger: Ledger) -> None:

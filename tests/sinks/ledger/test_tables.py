@@ -43,6 +43,8 @@ ASKED = {
     "unpublished": (NOW, 10),
     "counts": (),
     "trim": (NOW, 10),
+    "stretch": ("a", 10),
+    "about": (THEIRS, "a", "b"),
 }
 
 
@@ -59,3 +61,10 @@ async def test_what_is_asked_all_the_time_is_led_by_an_index(url: str, name: str
     assert whole == [], plan
     if name == "heads":
         assert not any("TEMP B-TREE" in step for step in plan), "a backlog is not sorted for each claim"
+
+
+def test_rows_that_are_waited_for_are_locked_in_one_order() -> None:
+    asked = vars(STATEMENTS["postgresql"])
+    waiting = {name: text for name, text in asked.items() if text.endswith("FOR UPDATE")}
+    assert set(waiting) == {"change", "lock_accounts", "about"}
+    assert all("ORDER BY id" in text or name == "lock_accounts" for name, text in waiting.items())

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from sinks.__main__ import main
-from sinks.ledger.entries import Settlement, State
+from sinks.ledger.entries import Entry, Settlement, State
 from sinks.ledger.opening import open_ledger
 from sinks.ledger.sql import SqlLedger
-from tests.sinks.ledger.given import NOW, OURS, THEIRS, claimed, message
+from sinks.ledger.tending import known
+from tests.sinks.ledger.given import NOW, OURS, THEIRS, claimed, fetch, message
 
 ROOT = Path(__file__).parents[3]
 
@@ -60,7 +61,7 @@ def test_it_says_how_things_stand_and_shows_no_number_and_no_text(url: str, caps
     assert ask(capsys, "cancel", "b")[0] == 1
     assert ask(capsys, "settle", "a", "done") == (0, ["settled"])
     assert ask(capsys, "settle", "a", "again")[0] == 1
-    assert ask(capsys, "retry", "a") == (1, ["it is neither refused nor stuck"])
+    assert ask(capsys, "retry", "a") == (1, ["it is neither refused nor stuck, or settled by a person, or forgotten"])
     assert ask(capsys, "retry", "b") == (0, ["waits to be performed again"])
     assert ask(capsys, "stop", "a loop")[0] == 0
     assert ask(capsys, "standing")[1][-1] == "stopped: a loop"
@@ -85,6 +86,14 @@ def test_everything_known_of_one_is_shown_but_numbers_and_texts(url: str, capsys
     assert not any(secret in line for line in said for secret in (OURS, THEIRS, "hello"))
     assert json.loads(ask(capsys, "show", "a", "--json")[1][0])["parameters"]["to"] == "…0100"
     assert ask(capsys, "show", "nobody")[0] == 1
+
+
+def test_what_is_nothing_but_digits_is_a_text_or_a_key_and_not_shown() -> None:
+    asked = message("a", key="12025550100", body="12345678")
+    told = known(Entry(asked))
+    assert told["parameters"]["body"] == "8 characters", "a code that somebody was sent"
+    assert told["ordering_key"] == "…0100"
+    assert known(Entry(fetch(key="ab1234567890cd")))["ordering_key"] == "ab1234567890cd", "a hash is as it is"
 
 
 def test_a_person_is_forgotten(

@@ -141,10 +141,11 @@ async def test_one_that_is_another_file_by_now_is_fetched_anew(at: Desk) -> None
     assert at.written() == {PLACE: SOUND[:-1]}
 
 
-async def test_a_host_that_sends_the_rest_of_another_file_is_not_believed(at: Desk) -> None:
+@pytest.mark.parametrize("tag", ['"v2"', 'W/"v1"', None])
+async def test_a_host_that_sends_the_rest_of_another_file_is_not_believed(at: Desk, tag: str | None) -> None:
     at.host.cut_after = 2_500_000
     await at.perform(recording())
-    at.host.cut_after, at.host.tag, at.host.ignores_validators = None, '"v2"', True
+    at.host.cut_after, at.host.tag, at.host.ignores_validators = None, tag, True
     assert await at.perform(recording()) == NotYet("changed")
     assert told(await at.perform(recording()))["sha256"] == hashlib.sha256(SOUND).hexdigest()
 

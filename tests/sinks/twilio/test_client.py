@@ -146,6 +146,11 @@ def test_an_answer_that_says_neither_yes_nor_no_is_lost(status: int, reason: str
     assert read("recordings.pause", status, "{}") == Lost(reason, status)
 
 
+@pytest.mark.parametrize(("header", "seconds"), [("30", 30.0), ("9" * 400, None), ("²", None), ("soon", None)])
+def test_how_long_to_wait_is_a_count_of_seconds(header: str, seconds: float | None) -> None:
+    assert read("calls.fetch", 429, "{}", retry_after=header) == NotYet("rate_limited", 429, None, seconds)
+
+
 async def test_a_server_error_and_a_late_answer_may_have_had_an_effect(tmp_path: Path) -> None:
     async with provider(tmp_path, server_error=1.0) as at:
         reply = await at.twilio.perform(message())

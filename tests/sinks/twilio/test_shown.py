@@ -25,14 +25,14 @@ ANSWERS: Mapping[str, tuple[dict[str, object], dict[str, object]]] = {
         {
             "sid": NUMBER, "account_sid": ACCOUNT, "phone_number": "+15105550101", "friendly_name": "(510) 555-0101",
             "capabilities": {"voice": True, "SMS": True, "MMS": False, "fax": False}, "beta": False, "origin": "twilio",
-            "voice_url": "https://user:secret@example.com/voice?a=@", "sms_url": "", "trunk_sid": None, **DATED,
+            "voice_url": "https://user:secret@example.com/voice?a=secret@", "sms_url": "", "trunk_sid": None, **DATED,
             "uri": "/2010-04-01/x.json", "subresource_uris": {"a": "b"},
         },
         {
             "kind": "number", "sid": NUMBER, "account_sid": ACCOUNT, "phone_number": "+15105550101",
             "friendly_name": "(510) 555-0101", "beta": False, "origin": "twilio",
             "capabilities": {"voice": True, "sms": True, "mms": False, "fax": False},
-            "voice_url": "https://example.com/voice?a=@", **SHOWN_DATED,
+            "voice_url": "https://example.com/voice?…", **SHOWN_DATED,
         },
     ),
     "caller_ids.fetch": (
