@@ -154,16 +154,6 @@ class Place:
 
 
 @pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--seed"))
-
-
-@pytest.fixture
-def full(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--proof"))
-
-
-@pytest.fixture
 async def place(tmp_path: Path, seed: int) -> AsyncIterator[Place]:
     node, database = Node(tmp_path / "kafka"), Database()
     await asyncio.gather(node.start(), database.start())

@@ -43,16 +43,6 @@ ROOT = f"/2010-04-01/Accounts/{ACCOUNT}"
 
 
 @pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--seed"))
-
-
-@pytest.fixture
-def full(request: pytest.FixtureRequest) -> bool:
-    return bool(request.config.getoption("--proof"))
-
-
-@pytest.fixture
 async def place(request: pytest.FixtureRequest, tmp_path: Path, seed: int) -> AsyncIterator[Place]:
     """Two workers on PostgreSQL, or one on SQLite."""
     database = Database() if request.param == "postgres" else None

@@ -37,11 +37,6 @@ def amount(request: pytest.FixtureRequest) -> Amount:
 
 
 @pytest.fixture
-def seed(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--seed"))
-
-
-@pytest.fixture
 def spool(request: pytest.FixtureRequest) -> bool:
     return bool(getattr(request, "param", False))
 
