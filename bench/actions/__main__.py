@@ -18,9 +18,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bench.actions.ours import Took, ours, wait_for
+from bench.actions.ours import Took, ours
 from bench.processors.measuring import running
-from bench.processors.services import ROOT, WORK, CannotRun, Service, free_port, kafka, postgres
+from bench.processors.services import ROOT, WORK, CannotRun, Service, free_port, kafka, postgres, wait_for
 
 MOST_ON_TOP = 1.2
 """Ours, of what the SDK itself takes."""
@@ -75,7 +75,7 @@ def provider() -> Iterator[int]:
     """The port of one that has just begun."""
     port = free_port()
     with running("instant", [sys.executable, "-m", "bench.actions.instant", str(port)], {}) as process:
-        wait_for(port, process)
+        wait_for("instant", process, port)
         yield port
 
 

@@ -5,8 +5,6 @@ consumers, which read what the worker itself has published, and the looks for wo
 
 import asyncio
 import contextlib
-import socket
-import subprocess
 import sys
 import time
 import uuid
@@ -15,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from bench.actions.jobs import ACCOUNT, CONCURRENCY, FRONT_DOOR, TOKEN, messages
 from bench.processors.measuring import Tree, running
-from bench.processors.services import CannotRun, Service, create_database, drop_database, free_port
+from bench.processors.services import CannotRun, Service, create_database, drop_database, free_port, wait_for
+from bench.processors.topics import Ends
+from bench.processors.workers import sqlalchemy_url
 from deploy.topics import create, declared
 from ingest.contract.kafka import Kafka
 from processors.contract.codec import encode_action
@@ -49,9 +48,7 @@ def ours(kind: str, count: int, provider: int, broker: Service, server: Service,
     kafka = Kafka(bootstrap_servers=broker.address, topic_prefix=f"b{uuid.uuid4().hex[:8]}")
     _make_topics(kafka)
     name = kafka.topic_prefix
-    url = f"sqlite+aiosqlite:///{folder}/{name}.sqlite"
-    if kind == "postgres":
-        url = create_database(server, name).replace("postgresql:", "postgresql+asyncpg:")
+    url = sqlalchemy_url(create_database(server, name) if kind == "postgres" else f"{folder}/{name}.sqlite")
     try:
         found = _measured(kind, count, kafka, _settings(kafka, url, provider, folder), server)
         _check(url, count)
@@ -82,9 +79,10 @@ def _measured(kind: str, count: int, kafka: Kafka, settings: Mapping[str, str], 
     port = free_port()
     environment = {**settings, "SWITCHHOOK_SINKS_PORT": str(port)}
     command = [sys.executable, "-m", "sinks", "actions"]
-    with running(f"actions-{kind}", command, environment) as process, contextlib.closing(_Results(kafka)) as results:
+    name, ends = f"actions-{kind}", Ends(kafka.bootstrap_servers, RESULTS.called(kafka.topic_prefix), PARTITIONS)
+    with running(name, command, environment) as process, contextlib.closing(ends) as results:
         worker, database = Tree(process.pid), Tree(server.pid)
-        wait_for(port, process)
+        wait_for(name, process, port)
         time.sleep(IDLE_SECONDS)  # it joins its group and finds nothing
         before, stored, began = worker.cpu(), database.cpu(), time.perf_counter()
         asyncio.run(_asked(kafka, count))
@@ -126,35 +124,9 @@ async def _states(url: str) -> Mapping[State, int]:
     return {state: found for state, found in counts.items() if found}
 
 
-class _Results:
-    """How many there are in the topic of results."""
-
-    def __init__(self, kafka: Kafka) -> None:
-        topic = RESULTS.called(kafka.topic_prefix)
-        self._consumer = KafkaConsumer(bootstrap_servers=kafka.bootstrap_servers)
-        self._places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
-
-    def count(self) -> int:
-        return int(sum(self._consumer.end_offsets(self._places).values()))
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
 def _make_topics(kafka: Kafka) -> None:
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     try:
         create(admin, kafka.topic_prefix, declared("one-node"))
     finally:
         admin.close()
-
-
-def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    """Returns once somebody listens there. Raises CannotRun."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise CannotRun("a server does not start; see the logs beside")

@@ -95,6 +95,16 @@ def _wait(module: str, process: "subprocess.Popen[bytes]", answers: Callable[[],
     raise CannotRun(f"{module} does not start; see {WORK / module}.log")
 
 
+def wait_for(name: str, process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Returns once somebody listens there. Raises CannotRun."""
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    _wait(name, process, listens)
+
+
 def _kafka_answers(broker: str) -> bool:
     try:
         KafkaAdminClient(bootstrap_servers=broker).close()
