@@ -1,6 +1,6 @@
 """Wiring: every number of ours is compared with the front door's routes, page by page, and put right if so wished."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,8 +8,9 @@ from processors.contract.actions import WireNumbers
 from sinks.ledger.claim import Claim
 from sinks.ledger.listing import TRIES
 from sinks.ledger.performing import Provider
+from sinks.twilio.observations import items_of
 from sinks.twilio.replies import Done, Listed, Lost, NotYet, Refused, Reply
-from sinks.twilio.shown import NUMBER, Summary, bounded, summary
+from sinks.twilio.shown import NUMBER, Summary, Unreadable, bounded, summary
 from sinks.twilio.wiring import answered_by, configured, differences, shown
 
 Number = Mapping[str, object]
@@ -33,17 +34,19 @@ class Wiring:
             reply = await _asked(page, claim, TRIES if uri is not None else 1)
             if not isinstance(reply, Done):
                 return reply
-            numbers, following = _numbers(reply.body), reply.body.get("next_page_uri")
-            if numbers is None or not (following is None or (isinstance(following, str) and following.startswith("/"))):
+            try:
+                numbers, uri = items_of(action, reply.body)
+            except Unreadable:
                 return Refused(reply.http_status, None, "unreadable")
-            uri = following
+            if not all("sid" in summary(NUMBER, number) for number in numbers):
+                return Refused(reply.http_status, None, "unreadable")
             for number in numbers[: action.limit - compared]:
                 told = await self._wired(action, number, claim)
                 if isinstance(told, NotYet | Lost):
                     return told
                 compared += 1
                 found += told
-            if uri is None or not numbers or compared >= action.limit:
+            if uri is None or compared >= action.limit:
                 return Listed(reply.http_status, compared, bounded(found))
 
     async def _wired(self, action: WireNumbers, number: Number, claim: Claim) -> list[Summary] | NotYet | Lost:
@@ -73,13 +76,3 @@ async def _asked(ask: Callable[[], Awaitable[Reply]], claim: Claim, tries: int) 
             return reply
         await claim.pause(attempt)
         attempt += 1
-
-
-def _numbers(body: Mapping[str, object]) -> Sequence[Number] | None:
-    """Those on a page; None where it is none, or something on it is no number."""
-    found = body.get("incoming_phone_numbers")
-    if not isinstance(found, list) or not all(
-        isinstance(each, dict) and "sid" in summary(NUMBER, each) for each in found
-    ):
-        return None
-    return found

@@ -46,16 +46,21 @@ def references(events: Sequence[Event]) -> Sequence[Summary]:
     return [summary(REFERENCE, {"sid": _sid(event)}) for event in events]
 
 
-def observe_page(action: AnyList, body: Mapping[str, object], most: int) -> Page:
-    """The first `most` resources on a page that were asked for. Raises Unreadable for what is no page."""
+def items_of(action: AnyList, body: Mapping[str, object]) -> tuple[Sequence[Mapping[str, object]], str | None]:
+    """What is on a page, and where the next one is. Raises Unreadable for what is no page."""
     operation = OPERATIONS[action.type]
     items, uri = body.get(operation.items or _collection(operation.path)), body.get("next_page_uri")
     if not isinstance(items, list) or not (uri is None or (isinstance(uri, str) and uri.startswith("/"))):
         raise Unreadable("no page")
-    shown = [item if isinstance(item, dict) else {} for item in items]
-    sought = [item for item in shown if _is_sought(action, item)][:most]
     # Nothing on a page means nothing behind it.
-    next_uri = uri if items else None
+    return [item if isinstance(item, dict) else {} for item in items], uri if items else None
+
+
+def observe_page(action: AnyList, body: Mapping[str, object], most: int) -> Page:
+    """The first `most` resources on a page that were asked for. Raises Unreadable for what is no page."""
+    operation = OPERATIONS[action.type]
+    items, next_uri = items_of(action, body)
+    sought = [item for item in items if _is_sought(action, item)][:most]
     if isinstance(operation.shows, type):
         return Page(len(items), (), (), next_uri, [summary(operation.shows, item) for item in sought])
     events: list[Event] = []
