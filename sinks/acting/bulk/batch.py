@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from processors.contract.actions import CreateMessage
 from sinks.acting.bulk.table import Broken, Row, rows, stamp
 from sinks.acting.bulk.templates import Template
-from sinks.acting.mistakes import Mistaken, told
+from sinks.acting.mistakes import Mistaken, Named, option, told
 from sinks.acting.options import Kind, Option
 from sinks.acting.reading import key
 
@@ -154,9 +154,9 @@ def _action(batch: Batch, row: Row, cells: Cells) -> CreateMessage:
     """Raises ValidationError, and ValueError with what is wrong."""
     wording = batch.wording
     document = dict(wording.fixed)
-    for column, option in wording.columns.items():
+    for column, parameter in wording.columns.items():
         if cells[column]:
-            document[option.field] = _value(option, cells[column])
+            document[parameter.field] = _value(parameter, cells[column])
     if wording.body is not None:
         document["body"] = wording.body.filled(cells)
     if wording.variables:
@@ -197,6 +197,6 @@ def _said(wording: Wording) -> bytes:
     return orjson.dumps([names, wording.fixed, body, variables, wording.header])
 
 
-def _column(wording: Wording) -> Any:
-    names = {option.field: column for column, option in wording.columns.items()}
-    return lambda field: names.get(field, f"--{field.replace('_', '-')}")
+def _column(wording: Wording) -> Named:
+    names = {parameter.field: column for column, parameter in wording.columns.items()}
+    return lambda field: names.get(field) or option(field)
